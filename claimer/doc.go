@@ -1,0 +1,2 @@
+// Package claimer grants exclusive, time-limited, fenced claims by name.
+package claimer
