@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -68,7 +69,7 @@ func (o Openers) example() string {
 }
 
 func unwrapURL(err error) error {
-	if inner, ok := err.(*url.Error); ok {
+	if inner, ok := errors.AsType[*url.Error](err); ok {
 		return inner.Err
 	}
 	return err

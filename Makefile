@@ -1,0 +1,67 @@
+# Everything here needs Go and git only. Linters and other tools are built once, by tools/get, into
+# a cache folder outside the checkout.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+COUNT    ?= 6
+FUZZTIME ?= 30s
+PKG      ?= ./...
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | \
+		while IFS=$$'\t' read -r name text; do printf '  %-8s %s\n' "$$name" "$$text"; done
+
+.PHONY: build
+build: ## build the agent into ./agent
+	go build -o agent ./cmd/agent
+
+.PHONY: check
+check: lint test ## lint and test: what a change must pass
+
+.PHONY: test
+test: ## run all tests (PKG=./tracker for some)
+	go test $(PKG)
+
+.PHONY: lint
+lint: ## run the linters and check the formatting
+	@lint=$$(tools/get golangci-lint); "$$lint" run
+
+.PHONY: fmt
+fmt: ## format the code
+	@gofumpt=$$(tools/get gofumpt); "$$gofumpt" -l -w .
+
+.PHONY: cross
+cross: ## check the code for macOS, and the library for Windows
+	@staticcheck=$$(tools/get staticcheck); \
+	echo "darwin: everything"; \
+	CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 "$$staticcheck" -checks 'U1000,SA*' ./...; \
+	echo "windows: the library"; \
+	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 go vet $$(go list ./... | grep -v /cmd/)
+
+.PHONY: repeat
+repeat: ## run tests COUNT times with the race detector (PKG=./tracker COUNT=50)
+	@gotestsum=$$(tools/get gotestsum); "$$gotestsum" --format dots -- -race -count=$(COUNT) $(PKG)
+
+.PHONY: bench
+bench: ## run the benchmarks COUNT times into bench.out (OLD=file compares with it)
+	@benchstat=$$(tools/get benchstat); \
+	go test -run '^$$' -bench . -benchmem -count=$(COUNT) $(PKG) | tee bench.out; \
+	"$$benchstat" $(OLD) bench.out
+
+.PHONY: fuzz
+fuzz: ## fuzz each fuzz test for FUZZTIME
+	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -r -n1 dirname | sort -u | while read -r folder; do \
+		go test -list '^Fuzz' "$$folder" | { grep '^Fuzz' || true; } | while read -r name; do \
+			echo "$$folder $$name for $(FUZZTIME)"; \
+			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$folder"; \
+		done; \
+	done
+
+.PHONY: cover
+cover: ## measure the tests' coverage into coverage.html
+	go test -coverprofile=coverage.out -coverpkg=./... $(PKG)
+	go tool cover -html=coverage.out -o coverage.html
+	@go tool cover -func=coverage.out | tail -1

@@ -1,0 +1,113 @@
+package imports
+
+// Rule says what the packages that Who matches may import of this module. Patterns are paths below
+// the module's root; "*" stands for one element, and "/..." at the end for any number, none too.
+// The first rule that matches a package is its rule.
+type Rule struct {
+	Who string
+	May []string
+	Why string
+}
+
+// Module is the path of this module.
+const Module = "github.com/muster-go/muster"
+
+// everyone may import these.
+var everyone = []string{"internal/..."}
+
+// Rules places every package of the module, but for kits: they may import their parent (the folder
+// above) and what it may import.
+var Rules = []Rule{
+	{
+		Who: "internal/...",
+		Why: "what everyone may import can import nobody, or cycles grow through it",
+	},
+	{
+		Who: "store",
+		Why: "the contract stands below everything; it knows neither its drivers nor what is built on it",
+	},
+	{
+		Who: "store/*", May: []string{"store"},
+		Why: "a driver knows the contract only: neither another driver nor a capability",
+	},
+	{
+		Who: "claimer", May: []string{"store"},
+		Why: "a capability works on any driver, so it names none",
+	},
+	{
+		Who: "switchset", May: []string{"store"},
+		Why: "a capability works on any driver, so it names none; liveness needs no leadership",
+	},
+	{
+		Who: "tracker", May: []string{"claimer"},
+		Why: "a user's own three-method Claimer is enough for a tracker, so it knows no store",
+	},
+	{
+		Who: "discovery", May: []string{"tracker", "claimer", "store"},
+		Why: "a capability works on any driver, so it names none",
+	},
+	{
+		Who: "discovery/*", May: []string{"discovery", "store"},
+		Why: "a bridge to another system's naming stands beside discovery, and who doesn't use it doesn't link it",
+	},
+	{
+		Who: "engine",
+		Why: "the engine runs any manifolds, so it knows no capability",
+	},
+	{
+		Who: "manifold", May: []string{"tracker", "claimer", "switchset", "discovery", "store", "engine"},
+		Why: "manifolds wrap the capabilities; the driver is the program's choice",
+	},
+	{
+		Who: "cmd/agent/...", May: []string{"engine", "manifold", "discovery/...", "tracker", "switchset", "claimer", "store", "store/*", "cmd/agent/internal/..."},
+		Why: "the program links everything, and nothing links the program",
+	},
+	{
+		Who: "compat/*", May: []string{"discovery", "tracker", "switchset", "claimer", "store", "store/*"},
+		Why: "a façade shows the capabilities under another's names",
+	},
+	{
+		Who: "examples/...", May: []string{"engine", "manifold", "discovery/...", "tracker", "switchset", "claimer", "store", "store/*", "compat/*"},
+		Why: "an example uses what a user can: public packages",
+	},
+}
+
+// Limit says which packages alone may import a package (or what lies below it) from outside.
+type Limit struct {
+	Import string
+	Who    []string
+	Why    string
+}
+
+// Limits holds for direct imports, in kits too.
+var Limits = []Limit{
+	{
+		Import: "github.com/juju/worker/v4/dependency",
+		Who:    []string{"manifold", "engine", "cmd/agent/..."},
+		Why:    "capabilities work without an engine",
+	},
+	{
+		Import: "modernc.org/sqlite",
+		Who:    []string{"store/sqlstore"},
+		Why:    "a program links only the drivers that it names",
+	},
+	{
+		Import: "github.com/spf13/cobra",
+		Who:    []string{"cmd/agent/..."},
+		Why:    "the library doesn't carry the command line",
+	},
+}
+
+// TestOnly are packages (and what lies below them) that only tests and kits may reach, directly or
+// through others.
+var TestOnly = []string{
+	"testing",
+	"github.com/juju/clock/testclock",
+	"github.com/juju/testing",
+	"github.com/juju/worker/v4/workertest",
+	"github.com/prometheus/client_golang/prometheus/testutil",
+	"github.com/stretchr/testify",
+	"go.uber.org/goleak",
+	"gopkg.in/check.v1",
+	"pgregory.net/rapid",
+}
