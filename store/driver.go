@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"time"
 )
@@ -132,4 +133,9 @@ type Event struct {
 	// Since is, for EventStale, when the watch last knew that it was up to date, on the driver's
 	// clock.
 	Since time.Time
+}
+
+// CompareRecords orders records as List does: by (CreateRev, Key), the order of R9.
+func CompareRecords(a, b Record) int {
+	return cmp.Or(cmp.Compare(a.CreateRev, b.CreateRev), cmp.Compare(a.Key, b.Key))
 }

@@ -1,0 +1,107 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// maxCalls bounds how many requests can be under way at once, those included that were abandoned
+// and still hang in the driver. What keeps a session alive doesn't count: each session bounds its
+// own, so that no other hanging request is in its way.
+const (
+	maxCalls        = 64
+	maxSessionCalls = 4
+)
+
+// errAbandoned is in the chain of a request's error when it was given up unanswered: its outcome is
+// unknown, and it may yet take effect.
+var errAbandoned = errors.New("no answer")
+
+type answer[T any] struct {
+	value T
+	err   error
+}
+
+// call makes a request of the driver and waits for its answer, but no longer than the limit, ctx
+// or the store's life, even if the driver ignores its context.
+func call[T any](ctx context.Context, s *Store, slots chan struct{}, op string, limit time.Duration, f func(context.Context) (T, error)) (T, error) {
+	var none T
+	select {
+	case slots <- struct{}{}:
+	case <-ctx.Done():
+		return none, refusedBy(ctx.Err())
+	case <-s.ctx.Done():
+		return none, ErrClosed
+	}
+	if s.ctx.Err() != nil || ctx.Err() != nil {
+		<-slots
+		if s.ctx.Err() != nil {
+			return none, ErrClosed
+		}
+		return none, refusedBy(ctx.Err())
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	answers := make(chan answer[T], 1)
+	go func() {
+		defer func() { <-slots }()
+		value, err := f(ctx)
+		s.meter.request(op, err)
+		answers <- answer[T]{value, err}
+	}()
+	timer := s.clk.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case a := <-answers:
+		return a.value, a.err
+	case <-timer.Chan():
+		s.meter.request(op, errAbandoned)
+		return none, fmt.Errorf("%w within %v", errAbandoned, limit)
+	case <-ctx.Done():
+		return none, fmt.Errorf("%w: %w", errAbandoned, ctx.Err())
+	case <-s.ctx.Done():
+		return none, fmt.Errorf("%w: %w", errAbandoned, context.Canceled)
+	}
+}
+
+// refusedBy marks a request that was never sent because its context had ended.
+func refusedBy(err error) error { return fmt.Errorf("%w: %w", ErrUnreachable, err) }
+
+// known tells whether an error's class says what became of a write.
+func known(err error) bool {
+	return err == nil || errors.Is(err, ErrRefused) || errors.Is(err, ErrGone)
+}
+
+// permanent tells whether asking again can't help.
+func permanent(err error) bool {
+	return errors.Is(err, ErrInvalid) || errors.Is(err, ErrUnauthorized) || errors.Is(err, ErrClosed)
+}
+
+// backoff is a jittered exponential backoff: the n-th wait is between half and the whole of
+// min(first×2ⁿ, most).
+type backoff struct {
+	first, most time.Duration
+	next        time.Duration
+}
+
+func (b *backoff) wait() time.Duration {
+	b.next = min(max(b.next*2, b.first), b.most)
+	return b.next/2 + rand.N(b.next/2+1)
+}
+
+func (b *backoff) reset() { b.next = 0 }
+
+// sleep waits for d on the store's clock; false if ctx ended first.
+func (s *Store) sleep(ctx context.Context, d time.Duration) bool {
+	timer := s.clk.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.Chan():
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

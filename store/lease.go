@@ -1,0 +1,256 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Lease is one grant of a Session: alive until its deadline, which renewals move on, or until it is
+// lost, for good. The deadline is local (R1): counted from before the renewal that moved it was
+// sent, compared with Now at each use, and never moved by an answer that comes after it.
+type Lease struct {
+	session *Session
+	store   *Store
+	id      SessionID
+	era     string
+
+	deadline atomic.Int64 // time.Duration since store.base
+	over     atomic.Bool
+
+	mu         sync.Mutex
+	err        error
+	lost       chan struct{}
+	renewed    chan struct{} // closed and replaced at each renewal
+	live       map[string]uint64
+	sweepUntil time.Duration // since store.base; sweep at each renewal until then
+	sweeping   sync.Mutex
+	holds      int
+	unheld     chan struct{} // closed while there are no holds
+}
+
+func newLease(x *Session, id SessionID, era string, sent time.Duration) *Lease {
+	l := &Lease{
+		session: x, store: x.store, id: id, era: era,
+		lost:    make(chan struct{}),
+		renewed: make(chan struct{}),
+		unheld:  make(chan struct{}),
+		live:    map[string]uint64{},
+	}
+	close(l.unheld)
+	l.deadline.Store(int64(sent + x.Guarantee()))
+	return l
+}
+
+// ID is the session's name in the service.
+func (l *Lease) ID() SessionID { return l.id }
+
+// TTL is the session's.
+func (l *Lease) TTL() time.Duration { return l.session.ttl }
+
+// Deadline is the moment up to which the service surely keeps the session and its records,
+// administrators aside. It has no meaning after Lost.
+func (l *Lease) Deadline() time.Time {
+	return l.store.base.Add(time.Duration(l.deadline.Load()))
+}
+
+// Valid tells whether the lease is alive now. Once false it stays false.
+func (l *Lease) Valid() bool {
+	if l.over.Load() {
+		return false
+	}
+	if l.store.now() < time.Duration(l.deadline.Load()) {
+		return true
+	}
+	l.lose(fmt.Errorf("%w: not renewed in time: its deadline has passed", ErrSessionGone))
+	return false
+}
+
+// Lost is closed when the lease is over, at its deadline at the latest.
+func (l *Lease) Lost() <-chan struct{} { return l.lost }
+
+// Err tells why the lease is over; nil while it isn't.
+func (l *Lease) Err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
+}
+
+// lose ends the lease for good.
+func (l *Lease) lose(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err == nil {
+		l.err = err
+		l.over.Store(true)
+		close(l.lost)
+	}
+}
+
+// extend moves the deadline on for a renewal that was sent then. An answer after the deadline
+// changes nothing.
+func (l *Lease) extend(sent time.Duration) {
+	if !l.Valid() {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if until := int64(sent + l.session.Guarantee()); until > l.deadline.Load() {
+		l.deadline.Store(until)
+	}
+	close(l.renewed)
+	l.renewed = make(chan struct{})
+}
+
+// Extend returns nil as soon as the lease surely lives for d from now: normally at once, else after
+// the next renewal, which it asks for. A d beyond Session.Guarantee is refused with ErrInvalid; a
+// lease that is over gives its error.
+func (l *Lease) Extend(ctx context.Context, d time.Duration) error {
+	if most := l.session.Guarantee(); d > most {
+		return fmt.Errorf("a lease of %v can't promise %v: at most %v: %w", l.TTL(), d, most, ErrInvalid)
+	}
+	for {
+		l.mu.Lock()
+		renewed := l.renewed
+		l.mu.Unlock()
+		if !l.Valid() {
+			return l.Err()
+		}
+		if l.store.now()+d <= time.Duration(l.deadline.Load()) {
+			return nil
+		}
+		select {
+		case l.session.kick <- struct{}{}:
+		default: // asked for already
+		}
+		select {
+		case <-renewed:
+		case <-l.lost:
+		case <-ctx.Done():
+			return fmt.Errorf("no renewal yet: %w", ctx.Err())
+		}
+	}
+}
+
+// Hold counts guarded work on the lease: as long as there is any, the session is not revoked by
+// this process, even if the lease is lost (R12). Release drops the count, once.
+func (l *Lease) Hold() (release func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.holds == 0 {
+		l.unheld = make(chan struct{})
+	}
+	l.holds++
+	return sync.OnceFunc(func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.holds--; l.holds == 0 {
+			close(l.unheld)
+		}
+	})
+}
+
+func (l *Lease) held() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.holds > 0
+}
+
+// renewal is the answer to one.
+type renewal struct {
+	sent time.Duration
+	err  error
+}
+
+// keep renews the lease every 0.15 TTL, and sooner when Extend asks, until it is lost or ctx ends.
+// It never waits for the driver.
+func (l *Lease) keep(ctx context.Context) {
+	s, ttl := l.store, l.session.ttl
+	every := ttl * 15 / 100
+	retry := backoff{first: ttl / 50, most: every}
+	next := s.clk.NewTimer(every)
+	defer next.Stop()
+	limit := s.clk.NewTimer(time.Duration(l.deadline.Load()) - s.now())
+	defer limit.Stop()
+	answers := make(chan renewal, 1)
+	busy, renewals := false, 0
+	renew := func() {
+		if busy {
+			return
+		}
+		busy = true
+		go func() { answers <- l.renew(ctx) }()
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.lost:
+			return
+		case <-limit.Chan():
+			if !l.Valid() {
+				return
+			}
+			limit.Reset(time.Duration(l.deadline.Load()) - s.now())
+		case <-next.Chan():
+			renew()
+		case <-l.session.kick:
+			renew()
+		case r := <-answers:
+			busy = false
+			switch {
+			case r.err == nil:
+				l.extend(r.sent)
+				retry.reset()
+				next.Reset(every)
+				if renewals++; renewals%10 == 0 || l.suspicious() {
+					l.store.loops.Go(func() { l.sweep(ctx) })
+				}
+			case isGone(r.err):
+				l.lose(fmt.Errorf("the service no longer has it: %w", r.err))
+				return
+			default:
+				s.log.Debug("renewal failed", "session", l.id, "err", r.err)
+				next.Reset(retry.wait())
+			}
+		}
+	}
+}
+
+// renew asks once; the moment of sending is read before the request leaves.
+func (l *Lease) renew(ctx context.Context) renewal {
+	s := l.store
+	type result struct{ sent time.Duration }
+	r, err := call(ctx, s, l.session.slots, "renew", l.session.ttl/5, func(ctx context.Context) (result, error) {
+		sent := s.now()
+		return result{sent}, s.driver.Renew(ctx, l.id)
+	})
+	return renewal{r.sent, err}
+}
+
+// revoke ends the session in the service once no guarded work holds it; with persist it tries
+// again until that is known or ctx ends.
+func (l *Lease) revoke(ctx context.Context, persist bool) {
+	l.mu.Lock()
+	unheld := l.unheld
+	l.mu.Unlock()
+	select {
+	case <-unheld:
+	case <-ctx.Done():
+		return
+	}
+	retry := backoff{first: l.session.ttl / 20, most: l.session.ttl}
+	for ctx.Err() == nil {
+		_, err := call(ctx, l.store, l.session.slots, "revoke", l.store.cfg.CallTimeout, func(ctx context.Context) (struct{}, error) {
+			return struct{}{}, l.store.driver.Revoke(ctx, l.id)
+		})
+		if err == nil || isGone(err) || permanent(err) {
+			return
+		}
+		if !persist && !l.store.sleep(ctx, 50*time.Millisecond) || persist && !l.store.sleep(ctx, retry.wait()) {
+			return
+		}
+	}
+}

@@ -1,0 +1,276 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// rootKey is the record that holds the store's era.
+const rootKey = "root"
+
+// rootRecord is R5's record of an era: the time during which the store has surely kept what was
+// written.
+type rootRecord struct {
+	Era     string        `json:"era"`            // random
+	TTL     time.Duration `json:"longest_ttl_ns"` // the longest in use
+	Floor   uint64        `json:"floor"`          // tokens are Floor + revision
+	Settled bool          `json:"settled"`        // the era is older than the longest TTL, or proven
+}
+
+// root is what this process knows of the era. The store is the truth; this is its witness.
+type root struct {
+	s *Store
+
+	once sync.Once
+
+	mu        sync.Mutex
+	known     rootRecord
+	modRev    uint64
+	firstSeen time.Duration // when a read that showed the era had returned, since Store.base
+	rev       uint64        // the greatest revision seen in the era
+	highest   uint64        // the greatest Floor + revision seen in any era
+	longest   time.Duration // the longest TTL of this process
+	proof     bool          // the driver's, until an era stands on it
+}
+
+func (r *root) init(s *Store) { r.s = s }
+
+// YoungError says that nobody may lead yet, because living holders from before the store's era
+// could be unaware of it.
+type YoungError struct {
+	Reason string
+	Wait   time.Duration // from now, at most
+}
+
+// Error implements error.
+func (e *YoungError) Error() string { return e.Reason }
+
+// read reads the root record, makes it if it is missing, and mends it if it can't be trusted:
+// revisions that ran backwards or that are below what this process has witnessed start a new era.
+// ttl, if not 0, is a TTL that is to be in use.
+func (r *root) read(ctx context.Context, ttl time.Duration) (rootRecord, error) {
+	r.mu.Lock()
+	r.longest = max(r.longest, ttl)
+	r.mu.Unlock()
+	for {
+		r.mu.Lock()
+		before, era := r.rev, r.known.Era
+		r.mu.Unlock()
+		snap, err := r.s.List(ctx, rootKey)
+		if err != nil {
+			return rootRecord{}, err
+		}
+		var now rootRecord
+		write := Write{Kind: Create, Key: rootKey}
+		if len(snap.Records) > 0 {
+			record := snap.Records[0]
+			write = Write{Kind: Update, Key: rootKey, If: record.ModRev}
+			if err := json.Unmarshal(record.Value, &now); err != nil || now.Era == "" {
+				return rootRecord{}, fmt.Errorf("record %q is not a Muster store's: %.60q: choose another prefix or delete it: %w", rootKey, record.Value, ErrInvalid)
+			}
+		}
+		want, why, err := r.mend(ctx, now, snap.Rev, before, era)
+		if err != nil {
+			return rootRecord{}, err
+		}
+		if want == now {
+			r.witness(now, snap.Records[0].ModRev, snap.Rev)
+			return now, nil
+		}
+		if write.Value, err = json.Marshal(want); err != nil {
+			return rootRecord{}, err
+		}
+		if why != "" {
+			r.s.log.Warn("new era", "why", why, "era", want.Era, "floor", want.Floor, "settled", want.Settled)
+		}
+		if _, err := r.s.applyOne(ctx, write); err != nil && !errors.Is(err, ErrConflict) {
+			return rootRecord{}, fmt.Errorf("write the era: %w", err)
+		}
+		// Read again: the answer counts, not the intention.
+	}
+}
+
+// mend gives the root record as it should be, and why if that is a new era. before and era are what
+// this process knew before the read that gave now, at revision rev, was sent.
+func (r *root) mend(ctx context.Context, now rootRecord, rev, before uint64, era string) (want rootRecord, why string, err error) {
+	r.mu.Lock()
+	highest, longest, firstSeen, known, proof := r.highest, r.longest, r.firstSeen, r.known, r.proof
+	r.mu.Unlock()
+	want = now
+	want.TTL = max(want.TTL, longest)
+	switch {
+	case now.Era == "":
+		if want.Settled = r.s.cfg.Fresh || proof; !want.Settled {
+			want.Settled, err = call(ctx, r.s, r.s.slots, "proof", r.s.cfg.CallTimeout, r.s.driver.Proof)
+			r.mu.Lock()
+			r.proof = want.Settled
+			r.mu.Unlock()
+		}
+		why = "the store had none"
+	case now.Era == era && rev < before:
+		want.Settled, why = false, fmt.Sprintf("the store's revision fell from %d to %d: it was restored", before, rev)
+	case now.Floor+rev < highest && now.Era != known.Era:
+		why = fmt.Sprintf("tokens up to %d were seen, and this era's have only reached %d", highest, now.Floor+rev)
+	case !now.Settled && proof: // another process wrote the era of the creation that was proven
+		want.Settled = true
+	case !now.Settled && now.Era == known.Era && r.s.now() >= firstSeen+r.s.adult(want.TTL):
+		want.Settled = true
+	}
+	if why != "" {
+		want.Era, want.Floor = rand.Text(), max(now.Floor, highest)
+	}
+	return want, why, err
+}
+
+// adult is how old an era must be before somebody leads in it.
+func (s *Store) adult(longest time.Duration) time.Duration {
+	return time.Duration(float64(longest) * (1 + s.cfg.Drift))
+}
+
+// witness takes in what was surely in the store. A change of era costs every lease of the old one.
+func (r *root) witness(now rootRecord, modRev, rev uint64) {
+	r.mu.Lock()
+	old := r.known.Era
+	if old != now.Era {
+		r.firstSeen, r.rev = r.s.now(), 0
+	}
+	r.known, r.modRev, r.proof = now, modRev, false
+	r.rev = max(r.rev, rev)
+	r.highest = max(r.highest, now.Floor+r.rev)
+	r.mu.Unlock()
+	if old != "" && old != now.Era {
+		r.loseAll(now.Era, fmt.Errorf("%w: the store's era changed: it was wiped or restored", ErrSessionGone))
+	}
+}
+
+// loseAll ends every lease that is not of the era.
+func (r *root) loseAll(era string, err error) {
+	r.s.mu.Lock()
+	sessions := make([]*Session, 0, len(r.s.sessions))
+	for _, x := range r.s.sessions {
+		sessions = append(sessions, x)
+	}
+	r.s.mu.Unlock()
+	for _, x := range sessions {
+		x.mu.Lock()
+		lease := x.lease
+		x.mu.Unlock()
+		if lease != nil && lease.era != era {
+			lease.lose(err)
+		}
+	}
+}
+
+// watchOnce starts the watch of the root record with the first session.
+func (r *root) watchOnce() {
+	r.once.Do(func() { r.s.loops.Go(r.watch) })
+}
+
+func (r *root) watch() {
+	retry := backoff{first: 100 * time.Millisecond, most: 5 * time.Second}
+	for r.s.ctx.Err() == nil {
+		err := r.s.Watch(r.s.ctx, rootKey, r.heard)
+		if r.s.ctx.Err() != nil {
+			return
+		}
+		r.s.log.Warn("the watch of the store's era ended", "err", err)
+		r.s.sleep(r.s.ctx, retry.wait())
+	}
+}
+
+// heard takes an event of the watch. The watch may lag behind reads; so an event only counts if it
+// is news, or a reset.
+func (r *root) heard(e Event) {
+	r.mu.Lock()
+	known, modRev, rev := r.known, r.modRev, r.rev
+	r.mu.Unlock()
+	if known.Era == "" {
+		return // no lease yet
+	}
+	record := e.Record
+	switch e.Kind {
+	case EventSnapshot, EventReset:
+		if e.Rev < rev && e.Kind == EventSnapshot {
+			return
+		}
+		if len(e.Records) == 0 {
+			r.loseAll("", fmt.Errorf("%w: the store lost its era: it was wiped", ErrSessionGone))
+			return
+		}
+		record = e.Records[0]
+	case EventDelete:
+		if e.Rev > modRev {
+			r.loseAll("", fmt.Errorf("%w: the store's era was deleted", ErrSessionGone))
+		}
+		return
+	case EventPut:
+		if record.ModRev <= modRev {
+			return
+		}
+	default:
+		return
+	}
+	var now rootRecord
+	if err := json.Unmarshal(record.Value, &now); err != nil {
+		return // the next read says what is wrong
+	}
+	if e.Kind == EventReset && now.Era == known.Era && e.Rev < rev {
+		r.loseAll("", fmt.Errorf("%w: the store's revision fell from %d to %d: it was restored", ErrSessionGone, rev, e.Rev))
+		return
+	}
+	r.witness(now, record.ModRev, e.Rev)
+}
+
+// Decide reads a prefix for a decision on who leads: the records and the floor of tokens (a token
+// is the floor plus a record's CreateRev), consistent with the lease: it is alive and of the
+// store's era, after the read. While the era is too young for anybody to lead the records come
+// with a *YoungError.
+func (l *Lease) Decide(ctx context.Context, prefix string) (Snapshot, uint64, error) {
+	r := &l.store.root
+	r.mu.Lock()
+	before := r.rev
+	r.mu.Unlock()
+	snap, err := l.store.List(ctx, prefix)
+	if err != nil {
+		return Snapshot{}, 0, err
+	}
+	now, err := r.read(ctx, 0)
+	if err != nil {
+		return Snapshot{}, 0, err
+	}
+	if now.Era != l.era || snap.Rev < before {
+		l.lose(fmt.Errorf("%w: the store's era changed: it was wiped or restored", ErrSessionGone))
+	}
+	if !l.Valid() {
+		return Snapshot{}, 0, l.Err()
+	}
+	if !now.Settled {
+		r.mu.Lock()
+		rest := max(r.firstSeen+l.store.adult(now.TTL)-l.store.now(), 0)
+		r.mu.Unlock()
+		return snap, now.Floor, &YoungError{
+			Reason: fmt.Sprintf("the store was just created, wiped or restored, and holders from before may be unaware: nobody leads until its era is %v old", now.TTL),
+			Wait:   rest,
+		}
+	}
+	return snap, now.Floor, nil
+}
+
+// Floor is the floor of tokens in the store's present era; 0 in a store that nobody has used yet.
+// It writes nothing.
+func (s *Store) Floor(ctx context.Context) (uint64, error) {
+	snap, err := s.List(ctx, rootKey)
+	if err != nil || len(snap.Records) == 0 {
+		return 0, err
+	}
+	var now rootRecord
+	if err := json.Unmarshal(snap.Records[0].Value, &now); err != nil {
+		return 0, fmt.Errorf("record %q is not a Muster store's: %w", rootKey, ErrInvalid)
+	}
+	return now.Floor, nil
+}
