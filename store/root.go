@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 )
@@ -86,7 +87,11 @@ func (r *root) read(ctx context.Context, ttl time.Duration) (rootRecord, error) 
 			return rootRecord{}, err
 		}
 		if why != "" {
-			r.s.log.Warn("new era", "why", why, "era", want.Era, "floor", want.Floor, "settled", want.Settled)
+			level := slog.LevelWarn
+			if now.Era == "" && want.Settled {
+				level = slog.LevelDebug // a new store, proven
+			}
+			r.s.log.Log(ctx, level, "new era", "why", why, "era", want.Era, "floor", want.Floor, "settled", want.Settled)
 		}
 		if _, err := r.s.applyOne(ctx, write); err != nil && !errors.Is(err, ErrConflict) {
 			return rootRecord{}, fmt.Errorf("write the era: %w", err)
