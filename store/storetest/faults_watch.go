@@ -112,7 +112,7 @@ func (w *disturbed) connect(ctx context.Context, prefix string, cuts int) (bool,
 			}
 		}
 	}()
-	err := w.f.inner.Watch(connection, prefix, func(e store.Event) { w.tell(connection, e) })
+	err := w.f.inner.Watch(connection, prefix, func(e store.Event) { w.tell(connection, cuts, e) })
 	close(over)
 	<-watchdog
 	if ctx.Err() == nil && connection.Err() != nil && !errors.Is(err, store.ErrClosed) {
@@ -139,9 +139,12 @@ func (w *disturbed) goStale() {
 }
 
 // tell passes one event on, unless the connection is cut before.
-func (w *disturbed) tell(connection context.Context, e store.Event) {
+func (w *disturbed) tell(connection context.Context, cuts int, e store.Event) {
 	for {
-		a, _, changed := w.fault()
+		a, now, changed := w.fault()
+		if now != cuts {
+			return
+		}
 		if !a.silences() {
 			if a != nil && a.Kind == Delay && w.f.delay(connection, a, Watch) != nil {
 				return
