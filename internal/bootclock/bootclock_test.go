@@ -1,6 +1,7 @@
 package bootclock_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,16 +48,63 @@ func TestStopAndResetLeaveNoStaleTime(t *testing.T) {
 		if got := at.Sub(before); got < time.Minute {
 			t.Fatalf("fired after %v", got)
 		}
-		fired := false
-		f := bootclock.Clock.AfterFunc(time.Minute, func() { fired = true })
+		var fired atomic.Bool
+		f := bootclock.Clock.AfterFunc(time.Minute, func() { fired.Store(true) })
 		if !f.Stop() {
 			t.Fatal("Stop of a running timer said that it wasn't active")
 		}
 		time.Sleep(2 * time.Minute)
-		if fired {
+		if fired.Load() {
 			t.Fatal("fired after Stop")
 		}
 	})
+}
+
+func TestAResetTimerFiresAtItsNewTimeOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var fired atomic.Int32
+		timer := bootclock.Clock.AfterFunc(10*time.Second, func() { fired.Add(1) })
+		time.Sleep(9500 * time.Millisecond) // amid a step
+		if !timer.Reset(time.Minute) {
+			t.Fatal("Reset of a running timer said that it wasn't active")
+		}
+		time.Sleep(59 * time.Second)
+		if fired.Load() != 0 {
+			t.Fatal("fired at its old time")
+		}
+		time.Sleep(2 * time.Second)
+		if n := fired.Load(); n != 1 {
+			t.Fatalf("fired %d times", n)
+		}
+	})
+}
+
+func TestAlarmsAreTimersAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := bootclock.Clock.Now()
+		alarm := bootclock.Clock.NewAlarm(now.Add(time.Minute))
+		alarm.Reset(now.Add(time.Hour))
+		if got := (<-alarm.Chan()).Sub(now); got < time.Hour || got > time.Hour+time.Second {
+			t.Fatalf("fired after %v", got)
+		}
+		if got := (<-bootclock.Clock.At(now)).Sub(now); got < time.Hour {
+			t.Fatalf("an alarm in the past gave a time before now: %v", got)
+		}
+	})
+}
+
+func TestFromBootIsTheKernelsReadingOrAMomentEarlier(t *testing.T) {
+	low := bootclock.ReadBoot()
+	got := bootclock.FromBoot(bootclock.Clock.Now())
+	high := bootclock.ReadBoot()
+	// The two readings at the start of the process lie a moment apart.
+	if got > high || got < low-int64(time.Second) {
+		t.Fatalf("%d isn't between %d and %d", got, low, high)
+	}
+	later := bootclock.Clock.Now().Add(time.Hour)
+	if rest := bootclock.FromBoot(later) - bootclock.FromBoot(later.Add(-time.Hour)); rest != int64(time.Hour) {
+		t.Fatalf("an hour became %v", time.Duration(rest))
+	}
 }
 
 func TestNowDoesNotAllocate(t *testing.T) {

@@ -5,6 +5,10 @@ import (
 	"time"
 )
 
+// tick is the longest that a timer sleeps before it looks at Now again, and so the longest that it
+// fires late after a resume (a suspended machine's timers stand still).
+const tick = time.Second
+
 // timer waits in steps of at most tick, so that after a resume it fires late by no more than that.
 type timer struct {
 	f  func() // nil: send on ch
