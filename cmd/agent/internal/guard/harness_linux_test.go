@@ -1,0 +1,145 @@
+package guard_test
+
+import (
+	"encoding/json"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/muster-go/muster/cmd/agent/internal/guard"
+	"github.com/muster-go/muster/internal/bootclock"
+)
+
+// long is for what must come about, on however busy a machine.
+const long = 20 * time.Second
+
+func in(d time.Duration) time.Time { return bootclock.Clock.Now().Add(d) }
+
+func eventually(t *testing.T, what string, f func() bool) {
+	t.Helper()
+	require.Eventually(t, f, long, 2*time.Millisecond, what)
+}
+
+// run starts a command in this process with a far deadline, unless cfg says otherwise.
+func run(t *testing.T, cfg guard.Config) *guard.Command {
+	t.Helper()
+	if cfg.Deadline.IsZero() {
+		cfg.Deadline = in(time.Minute)
+	}
+	cfg.Logger = slog.New(slog.DiscardHandler)
+	cmd, err := guard.Start(cfg)
+	require.NoError(t, err)
+	guardian := parentOf(cmd.Pid())
+	t.Cleanup(func() {
+		cmd.Stop()
+		wait(t, cmd)
+		assert.False(t, exists(cmd.Pid()), "the command is left")
+		assert.False(t, guardian > 1 && guardian != os.Getpid() && exists(guardian), "the guardian is left")
+	})
+	return cmd
+}
+
+func wait(t *testing.T, cmd *guard.Command) guard.Exit {
+	t.Helper()
+	select {
+	case <-cmd.Done():
+	case <-time.After(long):
+		require.Fail(t, "the command isn't done")
+	}
+	return cmd.Exit()
+}
+
+func sh(script string, args ...string) []string {
+	return append([]string{"/bin/sh", "-c", script, "sh"}, args...)
+}
+
+func self(t *testing.T) string {
+	t.Helper()
+	path, err := os.Executable()
+	require.NoError(t, err)
+	return path
+}
+
+// collect gives a file for the command's output and what was written to it so far.
+func collect(t *testing.T) (*os.File, func() string) {
+	t.Helper()
+	file, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = file.Close() })
+	return file, func() string {
+		b, err := os.ReadFile(file.Name())
+		require.NoError(t, err)
+		return string(b)
+	}
+}
+
+// pids waits for n process ids, a line each.
+func pids(t *testing.T, output func() string, n int) []int {
+	t.Helper()
+	eventually(t, "process ids", func() bool { return strings.Count(output(), "\n") >= n })
+	var found []int
+	for _, f := range strings.Fields(output()) {
+		pid, err := strconv.Atoi(f)
+		require.NoError(t, err)
+		found = append(found, pid)
+	}
+	return found
+}
+
+func assertGone(t *testing.T, pids ...int) {
+	t.Helper()
+	for _, pid := range pids {
+		assert.False(t, exists(pid), "process %d is left", pid)
+	}
+}
+
+// agent is an agent in a process of its own. Its guardian is 0 if the command ended at once.
+type agent struct {
+	*exec.Cmd
+	command, guardian int
+	deadlines         string
+	says              *json.Decoder
+}
+
+// startAgent starts one whose command's output is the agent's stderr, given as output.
+func startAgent(t *testing.T, cfg agentConfig, output io.Writer) *agent {
+	t.Helper()
+	cfg.Deadlines = filepath.Join(t.TempDir(), "deadlines")
+	arg, err := json.Marshal(cfg)
+	require.NoError(t, err)
+	a := &agent{Cmd: exec.Command(self(t), "__agent", string(arg)), deadlines: cfg.Deadlines}
+	a.Stderr = output
+	stdout, err := a.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, a.Start())
+	t.Cleanup(func() {
+		_ = a.Process.Kill()
+		_ = a.Process.Signal(syscall.SIGCONT)
+		_ = a.Wait()
+		eventually(t, "the guardian ends", func() bool { return a.guardian == 0 || parentOf(a.guardian) == 0 })
+	})
+	a.says = json.NewDecoder(stdout)
+	var first agentSays
+	require.NoError(t, a.says.Decode(&first))
+	a.command, a.guardian = first.Pid, parentOf(first.Pid)
+	return a
+}
+
+// exit waits for the end of the agent's command.
+func (a *agent) exit(t *testing.T) guard.Exit {
+	t.Helper()
+	var last agentSays
+	require.NoError(t, a.says.Decode(&last))
+	require.NotNil(t, last.Exit)
+	return *last.Exit
+}
