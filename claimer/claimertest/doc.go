@@ -1,0 +1,39 @@
+// Package claimertest is the conformance kit for any claimer.Claimer: this module's own, or a
+// user's.
+//
+//	func TestMyClaimer(t *testing.T) {
+//		claimertest.Run(t, claimertest.Harness{
+//			Open:          func(t testing.TB) claimer.Claimer { return openMine(t) },
+//			Duration:      800 * time.Millisecond,
+//			WorstFailover: 1500 * time.Millisecond,
+//		})
+//	}
+//
+// Vocabulary: a view is what Harness.Open gives, a Claimer of one process onto the service that all
+// views share; a rival is a candidate for a name that another holds; a claim is in force from the
+// return of the Claim that granted it until d after the moment at which that Claim was called; a
+// lever is an optional function of the Harness that breaks something.
+//
+// Each check is a rule, written as a sentence; a check fails for one of two reasons:
+//
+//   - The rule was surely broken: instants are read on the Harness's Clock so that a slow machine
+//     can't make a right Claimer look wrong (a rival's grant is timed after its return, a claim's
+//     start before its call). One such observation fails the check.
+//   - Something was too late ("at once", "within WorstFailover"), or the machine stalled so long
+//     that nothing could be seen. That proves nothing by itself, so the check begins anew; it fails
+//     when it happens in every one of three rounds.
+//
+// Checks for which the Harness has no lever, or the Claimer isn't a claimer.Keeper, are skipped and
+// say so. Every check uses names of its own, different at each run, so a service may keep what
+// earlier runs left behind.
+//
+// In real time Run has several checks under way at a time. With fake time either set Advance, or
+// run each check in a testing/synctest bubble of its own, with a service of its own (t.Run is
+// forbidden in a bubble):
+//
+//	for _, check := range claimertest.Checks() {
+//		t.Run(check.Name, func(t *testing.T) {
+//			synctest.Test(t, func(t *testing.T) { check.Run(t, newHarness()) })
+//		})
+//	}
+package claimertest
