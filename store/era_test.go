@@ -1,0 +1,189 @@
+package store_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/muster-go/muster/internal/bootclock"
+	"github.com/muster-go/muster/store"
+)
+
+const prefix = "elections/x/"
+
+// decide creates a record and decides at once: the token, or the error.
+func decide(w world, l *store.Lease, key string) (uint64, error) {
+	r, err := l.Create(context.Background(), prefix+key, nil)
+	if err != nil {
+		return 0, err
+	}
+	_, floor, err := l.Decide(context.Background(), prefix)
+	return floor + r.CreateRev, err
+}
+
+func TestR5InAProvenStoreTheFirstLeadsAtOnce(t *testing.T) {
+	in(t, func(w world) {
+		s, _ := w.open(store.Config{})
+		_, l := w.lease(s)
+		_, err := decide(w, l, "a")
+		require.NoError(t, err)
+	})
+}
+
+func TestR5AWipeEndsEveryLeaseAtOnceAndNobodyLeadsUntilTheEraIsOfAge(t *testing.T) {
+	in(t, func(w world) {
+		s1, _ := w.open(store.Config{})
+		s2, _ := w.open(store.Config{})
+		x1, l1 := w.lease(s1)
+		_, l2 := w.lease(s2)
+		before, err := decide(w, l1, "a")
+		require.NoError(t, err)
+		time.Sleep(ttl / 30)
+		w.service.Wipe()
+		wiped := bootclock.Clock.Now()
+		synctest.Wait()
+		require.True(t, isClosed(l1.Lost()))
+		require.True(t, isClosed(l2.Lost()))
+		require.ErrorIs(t, l1.Err(), store.ErrSessionGone)
+
+		ctx, cancel := context.WithTimeout(context.Background(), ttl)
+		defer cancel()
+		l1, err = x1.Lease(ctx)
+		require.NoError(t, err)
+		token, err := decide(w, l1, "a")
+		var young *store.YoungError
+		require.ErrorAs(t, err, &young)
+		assert.Contains(t, young.Reason, "wiped")
+		time.Sleep(young.Wait - time.Millisecond)
+		_, _, err = l1.Decide(context.Background(), prefix)
+		require.ErrorAs(t, err, &young, "still too young")
+		time.Sleep(2 * time.Millisecond)
+		_, _, err = l1.Decide(context.Background(), prefix)
+		require.NoError(t, err)
+		assert.GreaterOrEqual(t, bootclock.Clock.Now().Sub(wiped), ttl)
+		assert.Greater(t, token, before, "a witness of greater tokens raised the floor")
+
+		s3, _ := w.open(store.Config{})
+		_, l3 := w.lease(s3)
+		_, err = decide(w, l3, "b")
+		require.NoError(t, err, "who comes later trusts the mark")
+	})
+}
+
+func TestR5TheLongestTTLOfAnybodyCounts(t *testing.T) {
+	in(t, func(w world) {
+		w.service.Wipe() // no proof
+		s1, _ := w.open(store.Config{})
+		x, err := s1.Session(10 * ttl)
+		require.NoError(t, err)
+		_, err = x.Lease(context.Background())
+		require.NoError(t, err)
+		s2, _ := w.open(store.Config{})
+		_, l := w.lease(s2)
+		_, err = decide(w, l, "a")
+		var young *store.YoungError
+		require.ErrorAs(t, err, &young)
+		assert.Greater(t, young.Wait, 9*ttl)
+	})
+}
+
+func TestR5FreshIsTheWordOfTheUser(t *testing.T) {
+	in(t, func(w world) {
+		w.service.Wipe()
+		s, _ := w.open(store.Config{Fresh: true})
+		_, l := w.lease(s)
+		_, err := decide(w, l, "a")
+		require.NoError(t, err)
+	})
+}
+
+func TestR5AnOlderSnapshotIsNoticedAndTokensGoOnRising(t *testing.T) {
+	in(t, func(w world) {
+		s, _ := w.open(store.Config{})
+		x, l := w.lease(s)
+		_, err := decide(w, l, "a")
+		require.NoError(t, err)
+		older := w.service.Snapshot()
+		var highest uint64
+		for _, key := range []string{"b", "c", "d", "e", "f", "g", "h"} {
+			highest, err = decide(w, l, key)
+			require.NoError(t, err)
+		}
+		w.service.Restore(older)
+		synctest.Wait()
+		<-l.Lost()
+		ctx, cancel := context.WithTimeout(context.Background(), ttl)
+		defer cancel()
+		again, err := x.Lease(ctx)
+		require.NoError(t, err)
+		token, err := decide(w, again, "z")
+		var young *store.YoungError
+		require.ErrorAs(t, err, &young)
+		assert.Greater(t, token, highest)
+	})
+}
+
+func TestR5AWitnessThatComesLateBeginsANewEra(t *testing.T) {
+	in(t, func(w world) {
+		witness, _ := w.open(store.Config{})
+		xw, lw := w.lease(witness)
+		var highest uint64
+		var err error
+		for _, key := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"} {
+			highest, err = decide(w, lw, key)
+			require.NoError(t, err)
+		}
+		w.service.Stop() // nobody reaches it; it comes back empty, and another process is first
+		time.Sleep(3 * ttl)
+		w.service.Wipe()
+		other, _ := w.open(store.Config{Fresh: true})
+		xo, err := other.Session(ttl)
+		require.NoError(t, err)
+		w.service.Start()
+		ctx, cancel := context.WithTimeout(context.Background(), 10*ttl)
+		defer cancel()
+		lo, err := xo.Lease(ctx)
+		require.NoError(t, err)
+		_, err = xw.Lease(ctx)
+		require.NoError(t, err)
+		time.Sleep(ttl)
+		lo2, err := xo.Lease(ctx)
+		require.NoError(t, err)
+		if lo2 != lo {
+			require.ErrorIs(t, lo.Err(), store.ErrSessionGone)
+		}
+		token, err := decide(w, lo2, "z")
+		require.NoError(t, err)
+		assert.Greater(t, token, highest)
+	})
+}
+
+func TestR5TheRootRecordDeletedCostsEveryLease(t *testing.T) {
+	in(t, func(w world) {
+		s, h := w.open(store.Config{})
+		_, l := w.lease(s)
+		snap, err := s.List(context.Background(), "root")
+		require.NoError(t, err)
+		_, err = h.Apply(context.Background(), []store.Write{{Kind: store.Delete, Key: "root", If: snap.Records[0].ModRev}})
+		require.NoError(t, err)
+		synctest.Wait()
+		require.True(t, isClosed(l.Lost()))
+	})
+}
+
+func TestR5AForeignRootRecordIsRefused(t *testing.T) {
+	in(t, func(w world) {
+		s, h := w.open(store.Config{})
+		_, err := h.Apply(context.Background(), []store.Write{{Kind: store.Create, Key: "root", Value: []byte("mine!")}})
+		require.NoError(t, err)
+		x, err := s.Session(ttl)
+		require.NoError(t, err)
+		_, err = x.Lease(context.Background())
+		require.ErrorIs(t, err, store.ErrInvalid)
+		assert.ErrorContains(t, err, "choose another prefix")
+	})
+}
