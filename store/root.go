@@ -29,7 +29,12 @@ type root struct {
 
 	once sync.Once
 
-	mu        sync.Mutex
+	mu sync.Mutex
+	witnessed
+}
+
+// witnessed is what a process has seen of the era.
+type witnessed struct {
 	known     rootRecord
 	modRev    uint64
 	firstSeen time.Duration // when a read that showed the era had returned, since Store.base
@@ -60,7 +65,7 @@ func (r *root) read(ctx context.Context, ttl time.Duration) (rootRecord, error) 
 	r.mu.Unlock()
 	for {
 		r.mu.Lock()
-		before, era := r.rev, r.known.Era
+		seen := r.witnessed // what was known before the read is sent; the read can't show less
 		r.mu.Unlock()
 		snap, err := r.s.List(ctx, rootKey)
 		if err != nil {
@@ -75,7 +80,7 @@ func (r *root) read(ctx context.Context, ttl time.Duration) (rootRecord, error) 
 				return rootRecord{}, fmt.Errorf("record %q is not a Muster store's: %.60q: choose another prefix or delete it: %w", rootKey, record.Value, ErrInvalid)
 			}
 		}
-		want, why, err := r.mend(ctx, now, snap.Rev, before, era)
+		want, why, err := r.mend(ctx, now, snap.Rev, seen)
 		if err != nil {
 			return rootRecord{}, err
 		}
@@ -100,34 +105,31 @@ func (r *root) read(ctx context.Context, ttl time.Duration) (rootRecord, error) 
 	}
 }
 
-// mend gives the root record as it should be, and why if that is a new era. before and era are what
-// this process knew before the read that gave now, at revision rev, was sent.
-func (r *root) mend(ctx context.Context, now rootRecord, rev, before uint64, era string) (want rootRecord, why string, err error) {
-	r.mu.Lock()
-	highest, longest, firstSeen, known, proof := r.highest, r.longest, r.firstSeen, r.known, r.proof
-	r.mu.Unlock()
+// mend gives the root record as it should be, and why if that is a new era; now was read at revision
+// rev, and seen is what this process knew before.
+func (r *root) mend(ctx context.Context, now rootRecord, rev uint64, seen witnessed) (want rootRecord, why string, err error) {
 	want = now
-	want.TTL = max(want.TTL, longest)
+	want.TTL = max(want.TTL, seen.longest)
 	switch {
 	case now.Era == "":
-		if want.Settled = r.s.cfg.Fresh || proof; !want.Settled {
+		if want.Settled = r.s.cfg.Fresh || seen.proof; !want.Settled {
 			want.Settled, err = call(ctx, r.s, r.s.slots, "proof", r.s.cfg.CallTimeout, r.s.driver.Proof)
 			r.mu.Lock()
 			r.proof = want.Settled
 			r.mu.Unlock()
 		}
 		why = "the store had none"
-	case now.Era == era && rev < before:
-		want.Settled, why = false, fmt.Sprintf("the store's revision fell from %d to %d: it was restored", before, rev)
-	case now.Floor+rev < highest && now.Era != known.Era:
-		why = fmt.Sprintf("tokens up to %d were seen, and this era's have only reached %d", highest, now.Floor+rev)
-	case !now.Settled && proof: // another process wrote the era of the creation that was proven
+	case now.Era == seen.known.Era && rev < seen.rev:
+		want.Settled, why = false, fmt.Sprintf("the store's revision fell from %d to %d: it was restored", seen.rev, rev)
+	case now.Floor+rev < seen.highest:
+		why = fmt.Sprintf("tokens up to %d were seen, and this era's have only reached %d", seen.highest, now.Floor+rev)
+	case !now.Settled && seen.proof: // another process wrote the era of the creation that was proven
 		want.Settled = true
-	case !now.Settled && now.Era == known.Era && r.s.now() >= firstSeen+r.s.adult(want.TTL):
+	case !now.Settled && now.Era == seen.known.Era && r.s.now() >= seen.firstSeen+r.s.adult(want.TTL):
 		want.Settled = true
 	}
 	if why != "" {
-		want.Era, want.Floor = rand.Text(), max(now.Floor, highest)
+		want.Era, want.Floor = rand.Text(), max(now.Floor, seen.highest)
 	}
 	return want, why, err
 }
