@@ -205,8 +205,14 @@ func (l *Lease) keep(ctx context.Context) {
 				l.extend(r.sent)
 				retry.reset()
 				next.Reset(every)
-				if renewals++; renewals%10 == 0 || l.suspicious() {
-					l.store.loops.Go(func() { l.sweep(ctx) })
+				renewals++
+				if tenth := renewals%10 == 0; tenth || l.suspicious() {
+					s.loops.Go(func() {
+						l.sweep(ctx)
+						if tenth {
+							s.root.check(ctx)
+						}
+					})
 				}
 			case isGone(r.err):
 				l.lose(fmt.Errorf("the service no longer has it: %w", r.err))

@@ -190,6 +190,13 @@ func (r *root) watch() {
 	}
 }
 
+// check reads the era to see whether it still stands, and so mends what the watch could not tell.
+func (r *root) check(ctx context.Context) {
+	if _, err := r.read(ctx, 0); err != nil {
+		r.s.log.Debug("the store's era could not be read", "err", err)
+	}
+}
+
 // heard takes an event of the watch. The watch may lag behind reads; so an event only counts if it
 // is news, or a reset.
 func (r *root) heard(e Event) {
@@ -202,7 +209,8 @@ func (r *root) heard(e Event) {
 	record := e.Record
 	switch e.Kind {
 	case EventSnapshot, EventReset:
-		if e.Rev < rev && e.Kind == EventSnapshot {
+		if e.Rev < rev && e.Kind == EventSnapshot { // it lags behind a read, or the store was restored: ask
+			r.s.loops.Go(func() { r.check(r.s.ctx) })
 			return
 		}
 		if len(e.Records) == 0 {
