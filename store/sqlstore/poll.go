@@ -1,0 +1,234 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/muster-go/muster/store"
+)
+
+const (
+	// staleAfter is how long reading may fail until watches are told.
+	staleAfter = 250 * time.Millisecond
+	// reopenEvery is the longest time between two tries to open a lost file.
+	reopenEvery = 250 * time.Millisecond
+	// expiryFactor is TTL's share until an observer ends a session: it allows for a clock that is
+	// 1 % fast.
+	expiryFactor = 1.01
+)
+
+// poll is the one loop of a driver: it feeds watches, ends sessions, and opens a lost file anew.
+// Only its own goroutine touches it.
+type poll struct {
+	d       *driver
+	h       *handle // nil while the file is lost
+	version int64   // data_version when the changes were last read; 0: never
+	rev     uint64  // told to the watches
+
+	seen    map[store.SessionID]sighting
+	nextDue time.Time // when the first of them is due; zero: none
+
+	good    time.Time // when a read last worked
+	stale   bool      // the watches were told
+	reopen  time.Duration
+	nextTry time.Time
+}
+
+// sighting is the renewal number of a session and when, after which read, it was first known.
+type sighting struct {
+	renewals int64
+	ttl      time.Duration
+	since    time.Time
+}
+
+func (s sighting) due() time.Time {
+	return s.since.Add(time.Duration(float64(s.ttl) * expiryFactor))
+}
+
+func newPoll(d *driver, h *handle) *poll {
+	p := &poll{d: d}
+	p.adopt(h)
+	return p
+}
+
+func (p *poll) adopt(h *handle) {
+	p.h, p.version, p.rev = h, 0, h.start
+	p.seen, p.nextDue = map[store.SessionID]sighting{}, time.Time{}
+	p.good, p.stale, p.reopen = p.d.cfg.Clock.Now(), false, 0
+}
+
+func (p *poll) run() {
+	timer := p.d.cfg.Clock.NewTimer(p.d.cfg.Poll)
+	defer timer.Stop()
+	for {
+		p.tick()
+		timer.Reset(p.d.cfg.Poll)
+		select {
+		case <-timer.Chan():
+		case <-p.d.nudge:
+		case <-p.d.closing:
+			return
+		}
+	}
+}
+
+func (p *poll) tick() {
+	if p.h != nil {
+		select {
+		case <-p.h.gone:
+			p.drop()
+		default:
+		}
+	}
+	if p.h == nil && !p.find() {
+		return
+	}
+	if !p.h.use() {
+		return // the driver is closing
+	}
+	h := p.h
+	err := p.look()
+	if err == nil {
+		p.expire()
+	}
+	h.release()
+	p.judge(h, err)
+}
+
+func (p *poll) drop() {
+	p.h, p.reopen, p.nextTry = nil, 0, time.Time{}
+}
+
+// judge tells the watches how current they are.
+func (p *poll) judge(h *handle, err error) {
+	if err == nil {
+		p.good = p.d.cfg.Clock.Now()
+		if p.stale {
+			p.stale = false
+			p.d.tell(item{kind: store.EventCurrent, from: h, rev: p.rev})
+		}
+		return
+	}
+	if lostBy(err) {
+		p.d.lose(h, err)
+		p.drop()
+	}
+	p.complain(err)
+}
+
+func (p *poll) complain(err error) {
+	if !p.stale && p.d.cfg.Clock.Now().Sub(p.good) >= staleAfter {
+		p.stale = true
+		p.d.cfg.Logger.Warn("SQLite store can't be read", "path", p.d.cfg.Path, "err", err)
+		p.d.tell(item{kind: store.EventStale, err: opaque(err), since: p.good})
+	}
+}
+
+// find opens what stands at the path; false if that failed, or if it isn't time to try.
+func (p *poll) find() bool {
+	now := p.d.cfg.Clock.Now()
+	if now.Before(p.nextTry) {
+		return false
+	}
+	select {
+	case <-p.d.closing:
+		return false
+	default:
+	}
+	h, present, err := p.d.openHandle(context.Background(), false)
+	if err != nil {
+		p.d.mu.Lock()
+		p.d.lost = opaque(err)
+		p.d.mu.Unlock()
+		p.reopen = min(max(2*p.reopen, p.d.cfg.Poll), reopenEvery)
+		p.nextTry = now.Add(jitter(p.reopen))
+		p.complain(err)
+		return false
+	}
+	if !p.d.found(h, present) {
+		present.close()
+		h.release()
+		<-h.closed
+		return false
+	}
+	p.adopt(h)
+	p.d.tell(item{kind: store.EventReset, from: h})
+	p.d.cfg.Logger.Info("SQLite store is back", "path", p.d.cfg.Path, "rev", h.start)
+	return true
+}
+
+// look asks whether anything changed, and if so reads what.
+func (p *poll) look() error {
+	if err := p.h.check(); err != nil {
+		return err
+	}
+	var version int64
+	if err := p.h.poller.one(sqlDataVersion, nil, &version); err != nil {
+		return err
+	}
+	if version == p.version {
+		return nil
+	}
+	if err := p.readChanges(); err != nil {
+		return err
+	}
+	if err := p.readSessions(); err != nil {
+		return err
+	}
+	if err := p.h.check(); err != nil { // what was read doesn't count
+		return err
+	}
+	p.version = version // a commit since then gives another one
+	return nil
+}
+
+func (p *poll) readChanges() error {
+	for {
+		var rows int
+		var newest, pruned uint64
+		var items []item
+		err := p.h.poller.each(sqlChanges, []any{p.rev}, func(scan func(...any) error) error {
+			var id string
+			c := item{kind: store.EventPut, from: p.h}
+			var row change
+			if err := scan(&newest, &pruned, &id, &row.rev, &row.key, &row.deleted, &row.created, &row.modified, &row.session, &c.record.Value, &row.live); err != nil {
+				return err
+			}
+			if id != p.h.store || newest < p.rev {
+				return fmt.Errorf("SQLite store %s: the content was %w", p.h.path, errReplaced)
+			}
+			if !row.rev.Valid {
+				return nil
+			}
+			rows++
+			newest = row.rev.V
+			if row.deleted.V != 0 {
+				c.kind = store.EventDelete
+			} else if !row.live {
+				return nil // a later change tells
+			}
+			c.rev = row.rev.V
+			c.record.Key, c.record.CreateRev, c.record.ModRev = row.key.String, row.created.V, row.modified.V
+			c.record.Session = store.SessionID(row.session.String)
+			items = append(items, c)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if pruned > p.rev {
+			p.d.tell(item{kind: store.EventReset}) // fell behind: each watch reads everything
+			p.rev = newest
+			if rows > 0 {
+				continue
+			}
+			return nil
+		}
+		p.d.tell(items...)
+		p.rev = newest
+		if rows == 0 {
+			return nil
+		}
+	}
+}
