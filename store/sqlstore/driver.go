@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/muster-go/muster/store"
@@ -19,6 +20,8 @@ type driver struct {
 	closing chan struct{}
 	polling sync.WaitGroup
 	nudge   chan struct{} // capacity 1: poll now
+
+	requests atomic.Int64 // polls, reads and tries to write
 
 	mu       sync.Mutex
 	closed   bool

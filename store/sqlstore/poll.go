@@ -163,6 +163,7 @@ func (p *poll) look() error {
 	if err := p.h.check(); err != nil {
 		return err
 	}
+	p.d.requests.Add(1)
 	var version int64
 	if err := p.h.poller.one(sqlDataVersion, nil, &version); err != nil {
 		return err

@@ -29,6 +29,7 @@ func (d *driver) read(ctx context.Context, f func(h *handle, c *conn) error) err
 		}
 		err := ctx.Err()
 		if err == nil {
+			d.requests.Add(1)
 			err = f(h, h.reader)
 		}
 		<-h.reader.turn

@@ -95,6 +95,7 @@ func (d *driver) unsent(ctx context.Context, h *handle, err error) error {
 
 // transact tries once; begun says that the lock was had.
 func (d *driver) transact(h *handle, f func(tx *tx) error) (begun bool, err error) {
+	d.requests.Add(1)
 	if _, err := h.writer.do(sqlBegin); err != nil {
 		return false, err
 	}

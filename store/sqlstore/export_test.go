@@ -1,0 +1,9 @@
+package sqlstore
+
+import "github.com/muster-go/muster/store"
+
+// Requests is how often the driver has turned to the file: its polls, reads and tries to write.
+func Requests(d store.Driver) int { return int(d.(*driver).requests.Load()) }
+
+// NetworkName is networkName.
+var NetworkName = networkName
