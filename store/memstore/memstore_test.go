@@ -246,3 +246,46 @@ func TestDoneContextSendsNothing(t *testing.T) {
 	require.ErrorIs(t, err, store.ErrRefused)
 	require.Empty(t, keys(t, d, ""))
 }
+
+func TestEachWriteOfABatchAndEachRecordOfASessionHasARevisionOfItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := memstore.NewService(clock.WallClock).Open()
+		id, err := d.Grant(t.Context(), time.Minute)
+		require.NoError(t, err)
+		w := watch(t, d, "")
+		synctest.Wait()
+		w.take()
+		outcomes, err := d.Apply(t.Context(), []store.Write{
+			{Kind: store.Create, Key: "a", Session: id},
+			{Kind: store.Delete, Key: "none", If: 1},
+			{Kind: store.Create, Key: "b", Session: id},
+		})
+		require.NoError(t, err)
+		assert.Equal(t, uint64(1), outcomes[0].Rev)
+		assert.Equal(t, uint64(2), outcomes[2].Rev)
+		require.NoError(t, d.Revoke(t.Context(), id))
+		synctest.Wait()
+		revs := []uint64{}
+		for _, e := range w.take() {
+			revs = append(revs, e.Rev)
+		}
+		assert.Equal(t, []uint64{1, 2, 3, 4}, revs)
+	})
+}
+
+func TestConflictsAndBadRequestsSayWhereWhatAndWhy(t *testing.T) {
+	d := memstore.NewService(clock.WallClock).Open()
+	create(t, d, "a", "", "")
+	outcomes, err := d.Apply(t.Context(), []store.Write{{Kind: store.Update, Key: "a", If: 7}})
+	require.NoError(t, err)
+	require.EqualError(t, outcomes[0].Err, `memstore: update "a" if at revision 7: it is at 1: condition not met`)
+	for _, key := range []string{"/a", "a/", "a//b"} {
+		_, err = d.Apply(t.Context(), []store.Write{{Kind: store.Create, Key: key}})
+		require.ErrorIs(t, err, store.ErrInvalid, key)
+	}
+	_, err = d.List(t.Context(), "a//")
+	require.ErrorIs(t, err, store.ErrInvalid)
+	require.ErrorIs(t, d.Watch(t.Context(), "/", func(store.Event) {}), store.ErrInvalid)
+	_, err = d.Grant(t.Context(), time.Millisecond)
+	require.ErrorContains(t, err, "use at least 10ms")
+}

@@ -107,6 +107,8 @@ func watchBegunDuringCut(k *trial) {
 	heal := k.cut(d)
 	w := k.beginWatch(d, k.root, nil)
 	k.disturb(other, 0)
+	k.pass(k.h.TTL / 10)
+	moment()
 	heal()
 	w.converges(other)
 }

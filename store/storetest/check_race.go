@@ -41,6 +41,9 @@ func (k *trial) attempt(d store.Driver, w store.Write) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if len(outcomes) != 1 {
+		return 0, fmt.Errorf("%d outcomes of 1 write", len(outcomes))
+	}
 	return outcomes[0].Rev, outcomes[0].Err
 }
 
@@ -77,6 +80,9 @@ func racesHaveOneWinner(k *trial) {
 			snap, err := d.List(k.ctx, k.root+"counter")
 			if err != nil {
 				return err
+			}
+			if len(snap.Records) != 1 {
+				return fmt.Errorf("%d records at the counter", len(snap.Records))
 			}
 			n, _ := strconv.Atoi(string(snap.Records[0].Value))
 			_, err = k.attempt(d, store.Write{Kind: store.Update, Key: k.root + "counter", If: snap.Records[0].ModRev, Value: []byte(strconv.Itoa(n + 1))})

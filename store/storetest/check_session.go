@@ -221,7 +221,7 @@ func orphansAreHarmless(k *trial) {
 	}
 	id := k.grant(other)
 	k.createOwned(other, k.root+"a", id)
-	for k.now().Sub(start) <= k.worst(d) {
+	for k.now().Sub(start) <= d.Limits().WorstFailover(k.h.TTL) {
 		k.pass(k.h.TTL / 4)
 	}
 	for _, orphan := range orphans {
