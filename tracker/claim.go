@@ -181,7 +181,7 @@ func (l *loop) granted(now int64, a *attempt, claim claimer.Claim, keep claimer.
 			return // overtaken by a later one
 		}
 		l.succeeded(a)
-		l.term.extend(until)
+		l.extend(until)
 		v := *l.view.Load()
 		asked := v.claim
 		v.claim = newCell()
@@ -246,7 +246,7 @@ func (l *loop) minion(holder *claimer.Claim) {
 	}
 	switch {
 	case holder != nil && (before == nil || before.Token != holder.Token || before.Holder != holder.Holder):
-		l.config.Logger.Info("another leads", "leader", shown(holder.Holder), "token", holder.Token)
+		l.config.Logger.Info("another leads", "leader", claimer.DisplayHolder(holder.Holder), "token", holder.Token)
 		l.watchers.tell(Event{Kind: LeaderElsewhere, Claim: *holder})
 	case first:
 		l.watchers.tell(Event{Kind: BecameMinion})

@@ -181,7 +181,8 @@ func (l *loop) arm(wake int64) {
 // begin starts a term with the claim that was granted.
 func (l *loop) begin(claim claimer.Claim, keep claimer.Hold, until int64) {
 	v := *l.view.Load()
-	l.term = newTerm(claim, keep, until, v.minion)
+	l.term = newTerm(claim, keep, v.minion)
+	l.extend(until)
 	l.phase = leading
 	asked := v.claim
 	v.claim = newCell()
@@ -192,6 +193,11 @@ func (l *loop) begin(claim claimer.Claim, keep claimer.Hold, until int64) {
 	l.metrics.transitions.Add(1)
 	l.config.Logger.Info("leader", "token", claim.Token)
 	l.watchers.tell(Event{Kind: BecameLeader, Claim: claim, Leading: true})
+}
+
+// extend moves the end of the term on.
+func (l *loop) extend(until int64) {
+	l.term.extend(until, l.base.Add(time.Duration(until-l.duration)))
 }
 
 // lower ends the term: from here on nothing says true. gone: the claim surely isn't ours any more.

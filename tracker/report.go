@@ -3,6 +3,8 @@ package tracker
 import (
 	"fmt"
 	"time"
+
+	"github.com/muster-go/muster/claimer"
 )
 
 // status is what the loop shows for reports; never changed once stored.
@@ -53,7 +55,7 @@ func (w *Worker) Report() map[string]any {
 		}
 	}
 	if v.elsewhere != nil {
-		report["leader"] = shown(v.elsewhere.Holder)
+		report["leader"] = claimer.DisplayHolder(v.elsewhere.Holder)
 		report["leader-token"] = v.elsewhere.Token
 	}
 	if s.err != nil {

@@ -4,6 +4,7 @@ import (
 	"math"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/muster-go/muster/claimer"
 )
@@ -23,6 +24,9 @@ type term struct {
 
 	// until is when leadership ends, for all who ask; lowered for good once it did.
 	until atomic.Int64
+	// sure is Duration before until, as a time, since comparing times costs less than subtracting
+	// them; nil once lowered.
+	sure atomic.Pointer[time.Time]
 	// deadline is until, but stays, and while the tracker stops or resigns goes on moving with the
 	// renewals: another can't hold the name before it.
 	deadline atomic.Int64
@@ -37,25 +41,28 @@ type term struct {
 	guards map[*guardContext]struct{}
 }
 
-func newTerm(claim claimer.Claim, keep claimer.Hold, until int64, minion chan struct{}) *term {
+// newTerm begins a term that isn't in force until it is extended.
+func newTerm(claim claimer.Claim, keep claimer.Hold, minion chan struct{}) *term {
 	t := &term{
 		claim: claim, keep: keep,
 		minion: minion, next: newCell(), idle: make(chan struct{}),
 		guards: map[*guardContext]struct{}{},
 	}
-	t.extend(until)
+	t.until.Store(lowered)
 	return t
 }
 
 // extend moves the lease's end on; only from the loop goroutine and before lowering.
-func (t *term) extend(until int64) {
+func (t *term) extend(until int64, sure time.Time) {
 	t.deadline.Store(until)
 	t.until.Store(until)
+	t.sure.Store(&sure)
 }
 
 // end stops the guarantee and then the guarded contexts; only from the loop goroutine, once.
 // Between the two, publish tells everybody.
 func (t *term) end(publish func()) {
+	t.sure.Store(nil)
 	t.until.Store(lowered)
 	t.mu.Lock()
 	t.over = true

@@ -100,6 +100,16 @@ func (t *minionTicket) over() bool {
 // Without leadership the answer is false without a request; only before the Claimer's very first
 // answer it waits for that.
 func (w *Worker) ClaimLeader() Ticket {
+	if t := w.view.Load().term; t != nil {
+		if sure := t.sure.Load(); sure != nil && !w.config.Clock.Now().After(*sure) {
+			return granted
+		}
+	}
+	return w.claimLeader()
+}
+
+// claimLeader is ClaimLeader for all who don't lead for Duration to come.
+func (w *Worker) claimLeader() Ticket {
 	v := w.view.Load()
 	if v.term == nil {
 		if v.answered {

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"maps"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -145,10 +144,4 @@ func (w *Worker) Leader(ctx context.Context) (claimer.Claim, error) {
 		return claimer.Claim{}, fmt.Errorf("who leads %q: %w", w.candidate.Name, ErrUnknown)
 	}
 	return *v.elsewhere, nil
-}
-
-// shown is a holder without the incarnation.
-func shown(holder string) string {
-	name, _, _ := strings.Cut(holder, "#")
-	return name
 }
