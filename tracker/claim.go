@@ -19,8 +19,9 @@ const (
 // attempt is one call of Claim.
 type attempt struct {
 	epoch  uint64
-	sent   int64 // the clock, read before the call: the lease is counted from here
-	hangs  int64 // when it is abandoned
+	holder string // with the incarnation
+	sent   int64  // the clock, read before the call: the lease is counted from here
+	hangs  int64  // when it is abandoned
 	cancel context.CancelFunc
 }
 
@@ -47,9 +48,9 @@ func (l *loop) claimDue() int64 {
 // claim sends a Claim, or a renewal.
 func (l *loop) claim(now int64) {
 	ctx, cancel := context.WithCancel(context.Background())
-	a := &attempt{epoch: l.epoch, sent: now, hangs: now + l.duration/2, cancel: cancel}
-	l.attempt, l.lastSent = a, now
 	candidate := l.Candidate()
+	a := &attempt{epoch: l.epoch, holder: candidate.Holder, sent: now, hangs: now + l.duration/2, cancel: cancel}
+	l.attempt, l.lastSent = a, now
 	watch := l.phase == campaigning && l.keeper != nil
 	go func() {
 		defer cancel()
@@ -69,7 +70,8 @@ func (l *loop) claim(now int64) {
 	}()
 }
 
-// giveBack releases what an abandoned Claim got after the tracker's end. Not from the loop.
+// giveBack releases what an abandoned Claim got after the tracker's end, or for an incarnation that
+// is over. It blocks, and isn't called from the loop goroutine.
 func (w *Worker) giveBack(claim claimer.Claim, keep claimer.Hold) {
 	if keep != nil {
 		keep.Release()
@@ -78,7 +80,7 @@ func (w *Worker) giveBack(claim claimer.Claim, keep claimer.Hold) {
 	defer cancel()
 	defer w.config.Clock.AfterFunc(w.config.Duration, cancel).Stop()
 	if err := w.config.Claimer.Release(ctx, claim); err != nil && !errors.Is(err, claimer.ErrNotHeld) {
-		w.config.Logger.Warn("a claim granted after the tracker's end wasn't released: it ends by itself",
+		w.config.Logger.Warn("a claim that was granted too late wasn't released: it ends by itself",
 			"token", claim.Token, "within", 2*w.config.Duration, "error", err)
 	}
 }
@@ -115,12 +117,13 @@ func (l *loop) answered(a *attempt, claim claimer.Claim, keep claimer.Hold, err 
 	switch {
 	case err == nil:
 		l.metrics.count(outcomeGranted)
-		if void || l.phase != campaigning {
+		switch {
+		case void && a.holder != l.view.Load().holder:
+			go l.giveBack(claim, keep) // nobody stands under that name any more
+		case void:
 			l.discard(keep)
-		}
-		if void {
 			l.grantedLate(now)
-		} else {
+		default:
 			l.granted(now, a, claim, keep)
 		}
 	case permanent(err):
@@ -171,6 +174,7 @@ func (l *loop) granted(now int64, a *attempt, claim claimer.Claim, keep claimer.
 		l.churn = 0
 		l.begin(claim, keep, until)
 	case leading:
+		l.discard(keep)
 		if claim.Token != l.term.claim.Token {
 			// Others may have led in between.
 			l.lower(fmt.Sprintf("the claim was lost and won again with token %d", claim.Token), true, false)
@@ -188,6 +192,7 @@ func (l *loop) granted(now int64, a *attempt, claim claimer.Claim, keep claimer.
 		l.publish(&v)
 		asked.resolve(l.term)
 	case draining:
+		l.discard(keep)
 		l.succeeded(a)
 		if claim.Token != l.term.claim.Token {
 			l.ending.gone = true

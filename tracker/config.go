@@ -22,7 +22,8 @@ type Config struct {
 	// Claimer grants the claims. If it also is a claimer.Keeper, claims are watched and held.
 	Claimer claimer.Claimer
 	// Candidate is who stands for what. Its Holder must not contain "#": the tracker adds one and a
-	// random incarnation, so that two trackers with one name never extend each other's claim.
+	// random incarnation, so that two trackers with one name never extend each other's claim, nor a
+	// late Release ends a later one.
 	Candidate claimer.Candidate
 	// Duration is what a true ticket guarantees. Claims are asked for twice that and renewed each
 	// Duration. At least MinDuration.

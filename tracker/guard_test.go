@@ -183,6 +183,23 @@ func TestWhileAHoldOfALostTermIsOutTheNameIsNotClaimed(t *testing.T) {
 	})
 }
 
+func TestADenialOlderThanTheLatestGrantIsLookedIntoAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, script := leading(t)
+		time.Sleep(duration)
+		old := script.Next(t, trackertest.Claim) // abandoned
+		script.Next(t, trackertest.Claim).Grant(1)
+		synctest.Wait()
+		old.Deny("box-2", 2) // perhaps from before the grant, perhaps not
+		again := script.Next(t, trackertest.Claim)
+		assert.Zero(t, time.Since(again.At))
+		assert.True(t, leads(w), "by the later grant")
+		again.Deny("box-2", 2)
+		synctest.Wait()
+		assert.False(t, leads(w))
+	})
+}
+
 func TestARenewalWithAnotherTokenIsALossAndANewTerm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, script := leading(t)

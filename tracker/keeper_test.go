@@ -169,6 +169,20 @@ func TestAHoldThatTheKeeperRefusesIsNone(t *testing.T) {
 	})
 }
 
+func TestTheHoldOfASecondGrantIsDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKeeper()
+		w := start(t, configFor(k))
+		t.Cleanup(k.Close)
+		slow := k.Next(t, trackertest.Claim) // abandoned
+		k.Next(t, trackertest.Claim).Grant(1)
+		slow.Grant(1)
+		synctest.Wait()
+		assert.True(t, leads(w))
+		assert.Equal(t, 1, k.held())
+	})
+}
+
 func TestNothingIsHeldAfterTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, k := keeping(t)

@@ -136,6 +136,69 @@ func TestLesson9TheContextOfResignBoundsTheWaitOnly(t *testing.T) {
 	})
 }
 
+// Found by the property test: the release of a resignation, held up in the network for longer than
+// the tracker waits for it, ended the claim by which it led again, and another led at once.
+func TestALateReleaseDoesNotEndALaterTerm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := trackertest.NewMemory(clock.WallClock)
+		slow := &network{Claimer: memory, faults: []fault{{}, {request: 3 * duration / 2}}} // Claim, Release
+		w := start(t, configFor(slow))
+		synctest.Wait()
+		require.True(t, leads(w))
+		first := w.Candidate().Holder
+		held, err := w.Resign(t.Context())
+		require.True(t, held)
+		require.ErrorContains(t, err, "no success within 10s")
+		for range 100 {
+			synctest.Wait()
+			if leads(w) {
+				holder, ok := memory.Holder("web")
+				require.True(t, ok, "leads without a claim")
+				require.Equal(t, w.Candidate().Holder, holder.Holder)
+			}
+			time.Sleep(duration / 20)
+		}
+		assert.True(t, leads(w))
+		assert.NotEqual(t, first, w.Candidate().Holder)
+	})
+}
+
+// As above, with the Claim late: nobody stands under its name any more, so it is given back.
+func TestALateGrantToAnIncarnationThatIsOverIsGivenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, script := leading(t)
+		time.Sleep(duration)
+		renewal := script.Next(t, trackertest.Claim) // hangs
+		go func() { _, _ = w.Resign(context.Background()) }()
+		script.Next(t, trackertest.Release).Return(nil)
+		script.Next(t, trackertest.Claim).Deny("box-2", 2)
+		script.Next(t, trackertest.WaitReleased)
+		renewal.Grant(3)
+		late := script.Next(t, trackertest.Release)
+		assert.Equal(t, renewal.Candidate.Holder, late.Candidate.Holder)
+		assert.Equal(t, uint64(3), late.Token)
+		late.Return(nil)
+		synctest.Wait()
+		assert.False(t, leads(w))
+		assert.Zero(t, script.Pending(), "it goes on waiting for the other's release")
+	})
+}
+
+func TestAReleaseWaitsForTheRenewalInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, script := leading(t)
+		time.Sleep(duration)
+		renewal := script.Next(t, trackertest.Claim)
+		w.Kill()
+		synctest.Wait()
+		require.Error(t, renewal.Ctx.Err(), "cancelled")
+		require.Zero(t, script.Pending(), "it could arrive after the Release, and hold the name")
+		renewal.Return(context.Canceled)
+		script.Next(t, trackertest.Release).Return(nil)
+		require.NoError(t, w.Wait())
+	})
+}
+
 func TestAReleaseThatFailsIsTriedAgainForADuration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, script := leading(t)

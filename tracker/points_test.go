@@ -406,6 +406,19 @@ func TestPoint9ARenewalAnsweredAfterASuspendDoesNotPassForTheOldLease(t *testing
 	})
 }
 
+func TestATrueClaimLeaderGuaranteesDurationFromItsIssue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, script := scripted(t)
+		hung := script.Next(t, trackertest.Claim)
+		time.Sleep(duration + duration/2)
+		early := w.WaitLeader()
+		ticket := w.ClaimLeader()
+		hung.Grant(1) // leaves less than half a Duration
+		assertTicket(t, true, early, "leads")
+		assertTicket(t, false, ticket, "but not for a Duration from the ticket's issue")
+	})
+}
+
 func TestPoint10KillResolvesEveryTicket(t *testing.T) {
 	check := func(t *testing.T, w *tracker.Worker, after func()) {
 		tickets := []tracker.Ticket{w.WaitLeader(), w.WaitMinion()}

@@ -105,6 +105,11 @@ func (l *loop) wound(now int64, err error) {
 	case e.denied:
 		l.phase = waiting
 	case e.orderly:
+		// A Release that was given up, or came back with an error, may yet arrive: it must not hit
+		// the next term's claim, so the next term is another holder's.
+		v := *l.view.Load()
+		v.holder = l.incarnate()
+		l.publish(&v)
 		// Others first, also where the Claimer keeps no queue.
 		l.campaign(now + l.duration/20)
 	default:

@@ -23,7 +23,7 @@ var (
 // Worker is a Tracker over a claimer.Claimer. All its methods may be called from many goroutines.
 type Worker struct {
 	config    Config
-	candidate claimer.Candidate // with the incarnation
+	candidate claimer.Candidate // as configured
 	keeper    claimer.Keeper    // nil: the Claimer isn't one
 	base      time.Time         // all times inside are nanoseconds since then
 	duration  int64
@@ -41,6 +41,7 @@ type Worker struct {
 
 // view is what the request methods see. The loop replaces it; it is never changed.
 type view struct {
+	holder    string         // who stands, with the present incarnation
 	answered  bool           // the Claimer answered once, or nobody waits for that any more
 	stopped   bool           // there will be no term any more
 	term      *term          // the present term, in force until its until; nil: not leading
@@ -66,9 +67,8 @@ func New(config Config) (*Worker, error) {
 		kick:      make(chan struct{}, 1),
 		resigns:   make(chan *resignation),
 	}
-	w.candidate.Holder += "#" + rand.Text()[:13] // 65 random bits
 	w.keeper, _ = config.Claimer.(claimer.Keeper)
-	w.view.Store(&view{claim: newCell(), leader: newCell(), minion: make(chan struct{}), first: make(chan struct{})})
+	w.view.Store(&view{holder: w.incarnate(), claim: newCell(), leader: newCell(), minion: make(chan struct{}), first: make(chan struct{})})
 	w.status.Store(&status{phase: campaigning})
 	w.metrics = newMetrics(w)
 	l := newLoop(w)
@@ -94,9 +94,14 @@ func (w *Worker) ServiceName() string { return w.candidate.Name }
 // ClaimDuration implements Tracker.
 func (w *Worker) ClaimDuration() time.Duration { return w.config.Duration }
 
-// Candidate is who stands: the configured candidate, its holder with "#" and the incarnation.
+// incarnate names a holder that there never was: 65 random bits after the configured one.
+func (w *Worker) incarnate() string { return w.candidate.Holder + "#" + rand.Text()[:13] }
+
+// Candidate is who stands: the configured candidate, its holder with "#" and the incarnation, which
+// is a new one after each resignation.
 func (w *Worker) Candidate() claimer.Candidate {
 	candidate := w.candidate
+	candidate.Holder = w.view.Load().holder
 	candidate.Attributes = maps.Clone(candidate.Attributes)
 	return candidate
 }
