@@ -42,6 +42,7 @@ type candidacy struct {
 	unheld    chan struct{} // closed while there are no holds
 	releasing bool          // Release was called; ends with the last hold
 	err       error         // why it ended
+	told      bool          // a Claim has said that the claim in force was lost
 }
 
 func newCandidacy(q *Queue, c Candidate) *candidacy {
@@ -92,11 +93,11 @@ func (k *candidacy) rest() {
 
 func (k *candidacy) lapsed() {
 	k.end(errLapsed, func() bool {
-		if k.users > 0 || k.holds > 0 || k.lapse == nil {
+		k.lapse = nil
+		if k.users > 0 || k.holds > 0 {
 			return false
 		}
-		if k.q.clk.Now().Before(k.until) { // the timer was an earlier one's
-			k.lapse = nil
+		if k.q.clk.Now().Before(k.until) { // extended since the timer was set
 			k.rest()
 			return false
 		}
@@ -175,6 +176,23 @@ func (k *candidacy) ended() error {
 		k.end(err, nil)
 	}
 	return err
+}
+
+// tellLoss says, once, that a claim in force was lost; one that lapsed or was released wasn't.
+func (k *candidacy) tellLoss() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.claim == nil || k.told || errors.Is(k.err, errLapsed) || errors.Is(k.err, errReleased) {
+		return false
+	}
+	k.told = true
+	return true
+}
+
+func (k *candidacy) wasInForce() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.claim != nil
 }
 
 // inForce gives the claim if it is the one in force and its lease is alive.

@@ -57,18 +57,17 @@ func (q *Queue) claimOnce(ctx context.Context, c Candidate, d time.Duration) (_ 
 	}
 	// It is over. What was in force is surely not held any more; what wasn't begins anew, once the
 	// old record is known gone.
-	k.mu.Lock()
-	was := k.claim != nil
-	k.mu.Unlock()
-	if was {
+	if k.tellLoss() {
 		return Claim{}, false, &DeniedError{Name: c.Name, Reason: "the claim was lost: " + over.Error()}
-	}
-	if permanent(err) {
-		return Claim{}, false, err
 	}
 	select {
 	case <-k.gone:
-		return Claim{}, true, nil
+		// A record that vanished before it was in force may go on vanishing: then the caller decides
+		// how often to try.
+		if err == nil || errors.Is(over, store.ErrSessionGone) || k.wasInForce() {
+			return Claim{}, !permanent(err), err
+		}
+		return Claim{}, false, err
 	case <-q.ctx.Done():
 		return Claim{}, false, ErrClosed
 	case <-ctx.Done():
