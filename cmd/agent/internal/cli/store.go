@@ -1,0 +1,185 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/muster-go/muster/cmd/agent/internal/exit"
+	"github.com/muster-go/muster/cmd/agent/internal/say"
+	"github.com/muster-go/muster/internal/bootclock"
+	"github.com/muster-go/muster/store"
+)
+
+// storeURL is which store to use, and how we know.
+type storeURL struct {
+	url       string
+	isDefault bool   // it is the embedded default, whoever named it
+	dir       string // of the default store
+}
+
+// storeURL takes the flag, else the environment, else the default.
+func (p *program) storeURL() (storeURL, error) {
+	dir, dirErr := stateDir()
+	standard := fileURL(filepath.Join(dir, "muster.db"))
+	given := p.common.store
+	if given == "" {
+		given = os.Getenv("MUSTER_STORE")
+	}
+	switch {
+	case given == "" && dirErr != nil:
+		return storeURL{}, exit.Errorf(exit.Value, "no place for the embedded store (%w): set HOME or XDG_STATE_HOME, or name a store with --store", dirErr)
+	case given == "" || given == standard:
+		return storeURL{url: standard, isDefault: true, dir: dir}, nil
+	}
+	if err := p.checkScheme(given); err != nil {
+		return storeURL{}, err
+	}
+	return storeURL{url: given}, nil
+}
+
+// stateDir is where this user's programs keep their state.
+func stateDir() (string, error) {
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "muster"), nil
+	}
+	home, err := os.UserHomeDir()
+	switch {
+	case err != nil:
+		return "", err
+	case runtime.GOOS == "darwin":
+		return filepath.Join(home, "Library", "Application Support", "muster"), nil
+	}
+	return filepath.Join(home, ".local", "state", "muster"), nil
+}
+
+func fileURL(path string) string {
+	return (&url.URL{Scheme: "sqlite", Path: path}).String()
+}
+
+// checkScheme refuses a URL of a scheme that no driver knows, without opening anything.
+func (p *program) checkScheme(raw string) error {
+	u, err := url.Parse(raw)
+	if err == nil && p.openers[u.Scheme] != nil {
+		return nil
+	}
+	_, err = p.openers.OpenDriver(context.Background(), raw, nil) // opens nothing: it says what is wrong
+	return err
+}
+
+// open opens the store and makes sure, within the timeout, that it answers; a driver that hangs
+// is left behind. The error says what to do; its exit code is 69, 77 or 78.
+func (p *program) open(ctx context.Context, s settings, metrics prometheus.Registerer) (*store.Store, error) {
+	if s.store.isDefault {
+		if err := os.MkdirAll(s.store.dir, 0o700); err != nil {
+			code := exit.Value
+			if errors.Is(err, fs.ErrPermission) {
+				code = exit.Denied
+			}
+			return nil, exit.Errorf(code, "can't make the folder of the embedded store: %w: make it yourself, or name a store with --store", err)
+		}
+	}
+	s.log.Debug("opening the store", "url", store.Redact(s.store.url))
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	type result struct {
+		store *store.Store
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		opened, err := p.contact(ctx, s, metrics)
+		done <- result{opened, err}
+	}()
+	var r result
+	select {
+	case r = <-done:
+	case <-ctx.Done():
+		r.err = ctx.Err()
+	}
+	name := store.Redact(s.store.url)
+	switch {
+	case r.err == nil:
+		return r.store, nil
+	case errors.Is(r.err, context.Canceled):
+		return nil, r.err
+	case errors.Is(r.err, context.DeadlineExceeded):
+		return nil, exit.Errorf(exit.Unavailable, "store %s did not answer within %s: see that it runs and can be reached, or allow more time with --timeout: %w",
+			name, say.Length(s.timeout), store.ErrUnreachable)
+	case errors.Is(r.err, store.ErrInvalid), errors.Is(r.err, store.ErrUnauthorized):
+		return nil, fmt.Errorf("store %s: %w", name, r.err)
+	}
+	return nil, exit.Errorf(exit.Unavailable, "store %s can't be reached: %w: see that it runs and can be reached", name, r.err)
+}
+
+// contact opens the store and tries again, until ctx ends, while it can't be reached.
+func (p *program) contact(ctx context.Context, s settings, metrics prometheus.Registerer) (*store.Store, error) {
+	for {
+		opened, err := p.openers.Open(ctx, s.store.url, store.Config{Logger: s.log, Metrics: metrics})
+		if err == nil {
+			if err = opened.Ping(ctx); err == nil {
+				return opened, nil
+			}
+			err = errors.Join(err, opened.Close())
+		}
+		if permanent(err) {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(err, ctx.Err())
+		case <-bootclock.Clock.After(200 * time.Millisecond):
+		}
+	}
+}
+
+func permanent(err error) bool {
+	return errors.Is(err, store.ErrInvalid) || errors.Is(err, store.ErrUnauthorized) || errors.Is(err, context.Canceled)
+}
+
+// oneShot opens the store for a command that asks it something and is done: run gets a context
+// that ends with the timeout.
+func (p *program) oneShot(ctx context.Context, s settings, run func(context.Context, *store.Store) error) error {
+	opened, err := p.open(ctx, s, nil)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	err = run(ctx, opened)
+	closeBounded(opened)
+	if err != nil && errors.Is(err, context.DeadlineExceeded) {
+		return exit.Errorf(exit.Unavailable, "store %s did not answer within %s: %w", store.Redact(s.store.url), say.Length(s.timeout), err)
+	}
+	return err
+}
+
+// private says whether no other process can use the store.
+func (s storeURL) private() bool { return strings.HasPrefix(s.url, "mem:") }
+
+// storeFlag is what to type so that another command uses the same store; empty for the default.
+func (s storeURL) storeFlag() string {
+	if s.isDefault {
+		return ""
+	}
+	return " --store " + shellQuote(s.url)
+}
+
+// shellQuote quotes a word for a POSIX shell, if it must be.
+func shellQuote(word string) string {
+	if word != "" && !strings.ContainsFunc(word, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=,@%+", r))
+	}) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

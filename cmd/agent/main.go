@@ -1,0 +1,28 @@
+// Agent is the daemon and command line of Muster: it runs commands where they lead, and shows who
+// leads.
+package main
+
+import (
+	"os"
+
+	"github.com/muster-go/muster/cmd/agent/internal/cli"
+	"github.com/muster-go/muster/cmd/agent/internal/guard"
+	"github.com/muster-go/muster/store"
+	"github.com/muster-go/muster/store/memstore"
+	"github.com/muster-go/muster/store/sqlstore"
+)
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == guard.Arg {
+		guard.Main()
+	}
+	os.Exit(cli.Main(os.Args[1:], openers()))
+}
+
+// openers are the drivers that this program links.
+func openers() store.Openers {
+	return store.Openers{
+		"mem":    memstore.Open,
+		"sqlite": sqlstore.OpenSQLite,
+	}
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// pollTime is how often tests look again at what can't be waited for.
+const pollTime = 5 * time.Millisecond
+
+func TestResign(t *testing.T) {
+	t.Run("the leader resigns, queues behind the other, and the next token is greater", func(t *testing.T) {
+		l := newLab(t)
+		first := l.start(append([]string{"run", "hello", "--node", "box-1"}, self("helper-sleep")...)...)
+		token := first.leads(0)
+		second := l.start(append([]string{"run", "hello", "--node", "box-2"}, self("helper-sleep")...)...)
+		second.said(second.stderr, "waiting for box-1")
+		resigned := l.run("election", "resign", "hello")
+		assert.Equal(t, 0, resigned.wait())
+		assert.Regexp(t, `^box-1 resigned; box-2 leads hello now, with token \d+ \(pid \d+\)\n$`, resigned.stdout.String())
+		assert.Greater(t, second.leads(0), token)
+		first.said(first.stderr, "asked to resign from hello")
+		first.said(first.stderr, "waiting for box-2")
+	})
+	t.Run("a lonely leader leads again", func(t *testing.T) {
+		l := newLab(t)
+		p := l.start(append([]string{"run", "hello"}, self("helper-sleep")...)...)
+		token := p.leads(0)
+		offset := p.stderr.len()
+		resigned := l.run("election", "resign", "hello", "-o", "json")
+		assert.Equal(t, 0, resigned.wait())
+		var line struct {
+			Event, Election, Holder string
+			Token                   uint64
+		}
+		require.NoError(t, json.Unmarshal([]byte(resigned.stdout.String()), &line))
+		assert.Equal(t, "resigned", line.Event)
+		assert.Equal(t, "hello", line.Election)
+		assert.Greater(t, p.leads(offset), token)
+	})
+	t.Run("with --on-lost=exit the agent exits with 80", func(t *testing.T) {
+		l := newLab(t)
+		p := l.start(append([]string{"run", "hello", "--on-lost", "exit"}, self("helper-sleep")...)...)
+		p.said(p.stdout, "sleeping")
+		resigned := l.run("election", "resign", "hello")
+		assert.Equal(t, 0, resigned.wait())
+		assert.Contains(t, resigned.stdout.String(), "nobody leads hello now")
+		assert.Equal(t, 80, p.wait())
+		assert.Contains(t, p.stderr.String(), "--on-lost=exit")
+	})
+	t.Run("nobody leads", func(t *testing.T) {
+		p := newLab(t).run("election", "resign", "hello")
+		assert.Equal(t, 1, p.wait())
+		assert.Contains(t, p.stderr.String(), "nobody leads hello")
+	})
+	t.Run("a leader that doesn't stop in time", func(t *testing.T) {
+		l := newLab(t)
+		p := l.start(append([]string{"run", "hello", "--ttl", "1h", "--grace", "20m"}, self("helper-stop")...)...)
+		p.said(p.stdout, "ready")
+		resigned := l.run("election", "resign", "hello", "--timeout", "700ms")
+		assert.Equal(t, 75, resigned.wait())
+		assert.Contains(t, resigned.stderr.String(), "still leads")
+	})
+}
+
+func TestWaitGivesUp(t *testing.T) {
+	l := newLab(t)
+	first := l.start(append([]string{"run", "hello", "--node", "box-1"}, self("helper-sleep")...)...)
+	first.leads(0)
+	second := l.run(append([]string{"run", "hello", "--wait", "1s"}, self("helper-sleep")...)...)
+	assert.Equal(t, 75, second.wait())
+	assert.Regexp(t, `agent: not leader of hello within --wait 1s: box-1 leads \(token \d+\)\n$`, second.stderr.String())
+	assert.NotContains(t, l.run("election", "show", "hello").stdout.String(), "waits")
+}
+
+func TestRestartRunsTheCommandAgainWhileLeading(t *testing.T) {
+	l := newLab(t)
+	p := l.start(append([]string{"run", "hello", "--restart"}, self("helper-env")...)...)
+	p.said(p.stderr, `the command ended with code 0; running it again in 400 ms`)
+	lines := strings.Split(strings.TrimSpace(p.stdout.String()), "\n")
+	assert.GreaterOrEqual(t, len(lines), 3)
+	assert.Equal(t, lines[0], lines[2], "the same term, the same token")
+	p.signal(syscall.SIGTERM)
+	assert.Equal(t, 143, p.wait())
+}
+
+func TestElectionsWithACommonPrefixDontDisturbEachOther(t *testing.T) {
+	l := newLab(t)
+	eu := l.start(append([]string{"run", "scout-eu"}, self("helper-sleep")...)...)
+	eu.leads(0)
+	scout := l.start(append([]string{"run", "scout"}, self("helper-sleep")...)...)
+	scout.leads(0)
+	shown := l.run("election", "show", "scout", "-o", "json")
+	assert.Equal(t, 1, strings.Count(shown.stdout.String(), `"holder"`))
+}
+
+func TestTheAgentsOwnWordsAsJSON(t *testing.T) {
+	l := newLab(t)
+	p := l.run(append([]string{"run", "hello", "-o", "json", "--node", "box-1"}, self("helper-env")...)...)
+	require.Equal(t, 0, p.wait())
+	var events []string
+	for line := range strings.Lines(p.stderr.String()) {
+		var l struct {
+			Time          time.Time
+			Event, Holder string
+			Token         uint64
+			PID           int
+			AtMost        float64 `json:"at_most"`
+		}
+		require.NoError(t, json.Unmarshal([]byte(line), &l), line)
+		events = append(events, l.Event)
+		if l.Event == "leading" {
+			assert.Equal(t, "box-1", l.Holder)
+			assert.Equal(t, p.pid(), l.PID)
+			assert.Positive(t, l.Token)
+			assert.Positive(t, l.AtMost)
+			assert.False(t, l.Time.IsZero())
+		}
+	}
+	assert.Equal(t, []string{"standing", "leading"}, events)
+}
+
+func TestMemoryIsPrivateToItsProcess(t *testing.T) {
+	p := newLab(t).run(append([]string{"run", "hello", "--store", "mem://"}, self("helper-exit", "3")...)...)
+	assert.Equal(t, 3, p.wait())
+	assert.Contains(t, p.stderr.String(), "agent: mem:// is private to this process")
+}
+
+func TestAfterAGracefulStopTheNextCommandStartsSoon(t *testing.T) {
+	l := newLab(t)
+	first := l.start(append([]string{"run", "hello"}, self("helper-sleep")...)...)
+	first.said(first.stdout, "sleeping")
+	second := l.start(append([]string{"run", "hello"}, self("helper-sleep")...)...)
+	second.said(second.stderr, "waiting for")
+	stopped := time.Now()
+	first.signal(syscall.SIGTERM)
+	second.said(second.stdout, "sleeping")
+	assert.Less(t, time.Since(stopped), 5*time.Second, "a third of the TTL; BenchmarkHandOver measures it")
+	assert.Equal(t, 143, first.wait())
+}
+
+// BenchmarkHandOver measures from the SIGTERM of the leader to the start of the next command.
+func BenchmarkHandOver(b *testing.B) {
+	l := &lab{t: b, state: b.TempDir()}
+	next := func() *process {
+		return l.start(append([]string{"run", "hello"}, self("helper-sleep")...)...)
+	}
+	leader := next()
+	leader.said(leader.stdout, "sleeping")
+	var total, worst time.Duration
+	for b.Loop() {
+		b.StopTimer()
+		follower := next()
+		follower.said(follower.stderr, "waiting for")
+		b.StartTimer()
+		stopped := time.Now()
+		leader.signal(syscall.SIGTERM)
+		follower.said(follower.stdout, "sleeping")
+		took := time.Since(stopped)
+		total, worst = total+took, max(worst, took)
+		leader.wait()
+		leader = follower
+	}
+	b.ReportMetric(float64(total.Milliseconds())/float64(b.N), "ms/hand-over")
+	b.ReportMetric(float64(worst.Milliseconds()), "ms-worst")
+}
