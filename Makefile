@@ -27,7 +27,7 @@ test: ## run all tests (PKG=./tracker for some)
 
 .PHONY: lint
 lint: ## run the linters and check the formatting
-	@lint=$$(tools/get golangci-lint); "$$lint" run
+	@lint=$$(tools/get golangci-lint); "$$lint" run --allow-parallel-runners
 
 .PHONY: fmt
 fmt: ## format the code

@@ -22,6 +22,7 @@ func newSleep(read func() int64) *sleep { return &sleep{read: read, base: read()
 
 // at gives the time slept as known at a monotonic time, which may be behind by at most Window.
 func (s *sleep) at(mono int64) int64 {
+	// A negative age: another goroutine has just read, or a synctest bubble has, whose clock is its own.
 	age := mono - s.readAt.Load()
 	if age <= int64(Window) && age >= 0 {
 		return s.known.Load()

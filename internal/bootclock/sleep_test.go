@@ -34,6 +34,15 @@ func TestReadingsOfOneSleepDontMoveTheClock(t *testing.T) {
 	}
 }
 
+// A synctest bubble has a monotonic clock of its own, far ahead of the process's.
+func TestABubblesClockDoesNotBlindTheRealOne(t *testing.T) {
+	machineSlept := int64(0)
+	cache := bootclock.NewSleep(func() int64 { return machineSlept })
+	bootclock.SleepAt(cache, int64(30*365*24*time.Hour))
+	machineSlept = int64(time.Hour)
+	assert.Equal(t, int64(time.Hour), bootclock.SleepAt(cache, 10*window))
+}
+
 // The rule on any course of events: no reading runs backwards, none is ahead of the sleep, and none
 // that is taken later than Window after a resume lacks more than the noise.
 func TestAnyCourseOfSleeps(t *testing.T) {
