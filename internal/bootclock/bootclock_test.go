@@ -107,6 +107,18 @@ func TestFromBootIsTheKernelsReadingOrAMomentEarlier(t *testing.T) {
 	}
 }
 
+// One that reads a clock gives a deadline that is too late by the whole sleep, when it is called just
+// after a resume; or, at any time, one that differs a little from call to call.
+func TestFromBootReadsNoClock(t *testing.T) {
+	deadline := bootclock.Clock.Now().Add(time.Hour)
+	want := bootclock.FromBoot(deadline)
+	for range 1000 {
+		if got := bootclock.FromBoot(deadline); got != want {
+			t.Fatalf("one moment was %d and then %d", want, got)
+		}
+	}
+}
+
 func TestNowDoesNotAllocate(t *testing.T) {
 	if n := testing.AllocsPerRun(1000, func() { bootclock.Clock.Now() }); n != 0 {
 		t.Fatalf("%v allocations", n)

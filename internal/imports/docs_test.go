@@ -1,0 +1,72 @@
+package imports_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The tables of ARCHITECTURE.md and CONTRIBUTING.md name tests; a name that no test has would be a
+// promise that nobody keeps.
+func TestTheTestsThatTheDocumentsNameExist(t *testing.T) {
+	declared := declaredTests(t)
+	require.True(t, declared["TestTheTestsThatTheDocumentsNameExist"])
+	name := regexp.MustCompile("`((?:Test|Fuzz|Benchmark|Example)[A-Z_]\\w*)`")
+	for _, document := range []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"} {
+		text, err := os.ReadFile(filepath.Join(root, document))
+		require.NoError(t, err)
+		for _, match := range name.FindAllStringSubmatch(string(text), -1) {
+			assert.True(t, declared[match[1]], "%s names %s, which no test file declares: name the test that it means", document, match[1])
+		}
+	}
+}
+
+// declaredTests gives the names of all test functions of this module.
+func declaredTests(t *testing.T) map[string]bool {
+	t.Helper()
+	declared := map[string]bool{}
+	err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		for _, decl := range file.Decls {
+			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil {
+				declared[f.Name.Name] = true
+			}
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	return declared
+}
+
+func TestEveryDependencyHasARowInContributing(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "CONTRIBUTING.md"))
+	require.NoError(t, err)
+	rows := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		if cells := strings.Split(line, "|"); len(cells) == 6 {
+			rows[strings.TrimSpace(cells[1])] = true
+		}
+	}
+	data, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	require.NoError(t, err)
+	direct := regexp.MustCompile(`(?m)^\s*(?:require )?(\S+) v\S+$`).FindAllStringSubmatch(string(data), -1)
+	require.NotEmpty(t, direct)
+	for _, match := range direct {
+		assert.True(t, rows[match[1]], "CONTRIBUTING.md's table of dependencies has no row for %s: say what for, why this one, and its licence", match[1])
+	}
+}
