@@ -2,6 +2,8 @@ package claimer_test
 
 import (
 	"log/slog"
+	"net/url"
+	"path/filepath"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -15,6 +17,7 @@ import (
 	"github.com/muster-go/muster/internal/bootclock"
 	"github.com/muster-go/muster/store"
 	"github.com/muster-go/muster/store/memstore"
+	"github.com/muster-go/muster/store/sqlstore"
 	"github.com/muster-go/muster/store/storetest"
 )
 
@@ -94,4 +97,21 @@ func TestQueueOnTheMemoryStorePassesTheKit(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { check.Run(t, memory().harness()) })
 		})
 	}
+}
+
+func TestQueueOnSQLitePassesTheKit(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a minute: left out by -short")
+	}
+	path := filepath.Join(t.TempDir(), "store", "muster.db")
+	ps := &processes{
+		ttl: time.Second,
+		open: func(t testing.TB) store.Driver {
+			d, err := sqlstore.OpenSQLite(t.Context(), &url.URL{Scheme: "sqlite", Path: path}, bootclock.Clock)
+			require.NoError(t, err)
+			return d
+		},
+		all: map[claimer.Claimer]*process{},
+	}
+	claimertest.Run(t, ps.harness())
 }
