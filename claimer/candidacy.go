@@ -110,7 +110,7 @@ func (k *candidacy) withdraw() { k.end(ErrClosed, nil) }
 
 // end ends the candidacy, if the condition, evaluated with the lock held, is met, and has its
 // record deleted.
-func (k *candidacy) end(why error, condition func() bool) bool {
+func (k *candidacy) end(why error, condition func() bool) {
 	k.mu.Lock()
 	if k.holds > 0 { // before it ends, so that no other candidacy of this process slips in between
 		k.mu.Unlock()
@@ -119,7 +119,7 @@ func (k *candidacy) end(why error, condition func() bool) bool {
 	}
 	defer k.mu.Unlock()
 	if k.err != nil || condition != nil && !condition() {
-		return false
+		return
 	}
 	k.err = why
 	close(k.over)
@@ -131,7 +131,6 @@ func (k *candidacy) end(why error, condition func() bool) bool {
 		k.q.cfg.Logger.Debug("claim ended", "election", k.c.Name, "holder", k.c.Holder, "token", k.claim.Token, "why", why)
 	}
 	k.q.loops.Go(k.bury)
-	return true
 }
 
 // bury deletes the record, after guarded work has stopped, until it is known gone. When the lease

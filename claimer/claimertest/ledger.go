@@ -74,34 +74,33 @@ type campaign struct {
 	quiet bool          // let the last claim run out instead of releasing it
 }
 
-// run stands for the name as a tracker does: claim, wait when denied, and so on. It returns the
-// number of wins that it got: fewer only if the round ended.
-func (l *ledger) run(g campaign) int {
+// run stands for the name as a tracker does: claim, wait when denied, and so on, until it has won
+// as often as it wants or the round has ended.
+func (l *ledger) run(g campaign) {
 	k := l.k
 	for won := 0; won < g.wins; {
 		t, err := l.claim(g)
 		switch {
 		case k.ctx.Err() != nil:
-			return won
+			return
 		case err == nil && l.granted(t):
 			won++
 			if !l.keep(g, t, won) {
-				return won
+				return
 			}
 		case permanent(err):
 			k.Errorf("%s: a good Claim got a permanent error: %v", g.c.Holder, err)
-			return won
+			return
 		default:
 			pause := k.step
 			if g.view.WaitReleased(k.ctx, g.c) == nil {
 				pause /= 10
 			}
 			if !k.nap(pause) {
-				return won
+				return
 			}
 		}
 	}
-	return g.wins
 }
 
 // claim asks once, for at most d: a later answer is worth nothing.

@@ -36,8 +36,10 @@ func (f *follower) see(v claimer.View) {
 	switch {
 	case v.Stale != nil && !f.stale:
 		f.stale = true
-		f.tell(say.Line{Event: eventStale, Election: f.election,
-			Text: fmt.Sprintf("the store can't be reached (%v): what was told may be out of date", v.Stale)})
+		f.tell(say.Line{
+			Event: eventStale, Election: f.election,
+			Text: fmt.Sprintf("the store can't be reached (%v): what was told may be out of date", v.Stale),
+		})
 	case v.Stale == nil && f.stale:
 		f.stale = false
 		f.tell(say.Line{Event: eventCurrent, Election: f.election, Text: "the store answers again"})

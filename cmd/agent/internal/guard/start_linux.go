@@ -8,9 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"syscall"
-
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
