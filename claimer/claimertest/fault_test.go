@@ -21,6 +21,7 @@ const (
 	foldsCase
 	forgetsRelease
 	hidesContextError
+	hidesHolder
 	holdsAnything
 	holdsNotRenewed
 	ignoresContext
@@ -39,9 +40,10 @@ const (
 	neverWakes
 	newTokenAtExtension
 	nilAtContextEnd
-	panicsAtBadNames
 	queuesTheCancelled
+	queuesTheRefused
 	refusesLongUnclearly
+	refusesNamesUnclearly
 	releaseIgnoresHolds
 	releasesAnything
 	releasesAnyToken

@@ -50,7 +50,7 @@ func extends(k *kit) {
 	c := k.candidate(name, "box-1")
 	first := k.acquire(holder, c)
 	last := first
-	for range 4 {
+	for range 3 {
 		k.sleep(k.d / 4)
 		t, err := k.claim(holder, c)
 		switch sure := t.at.Before(last.until); {

@@ -225,10 +225,11 @@ func (k *kit) acquire(view claimer.Claimer, c claimer.Candidate) term {
 		if rest <= 0 {
 			k.Fatalf("%s was not granted %q within %v, though nobody else wants to keep it; the last answer: %v", c.Holder, c.Name, k.ever, err)
 		}
+		pause := k.step
 		if errors.Is(err, claimer.ErrDenied) && k.waitAtMost(view, c, rest) == nil {
-			continue
+			pause /= 10
 		}
-		k.sleep(k.step)
+		k.sleep(pause)
 	}
 }
 

@@ -170,6 +170,11 @@ func (v *view) enter(ctx context.Context) error {
 func (v *view) Claim(ctx context.Context, c claimer.Candidate, d time.Duration) (claimer.Claim, error) {
 	s := v.s
 	if err := s.check(c, d); err != nil {
+		if s.fault == queuesTheRefused {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.seat(c.Name).stand(v, c.Holder).waiting++
+		}
 		return claimer.Claim{}, err
 	}
 	if err := v.enter(ctx); err != nil {
@@ -254,8 +259,11 @@ func (s *service) denial(seat *seat, v *view, c claimer.Candidate, d time.Durati
 	if s.inForce(seat.grant) {
 		held := s.told(seat.grant)
 		denied = &claimer.DeniedError{Name: c.Name, Holder: &held}
-		if s.fault == misnamesHolder {
+		switch s.fault {
+		case misnamesHolder:
 			held.Candidate = c
+		case hidesHolder:
+			denied.Holder = nil
 		}
 	} else if s.turn(seat, v, c.Holder) {
 		return nil
@@ -311,10 +319,10 @@ func (s *service) check(c claimer.Candidate, d time.Duration) error {
 	case s.fault == acceptsAnyName, s.fault == acceptsEmptyName && c.Name == "":
 		return nil
 	}
-	if s.fault == panicsAtBadNames && store.CheckName("election", c.Name) != nil {
+	err := store.CheckName("election", c.Name)
+	if err != nil && s.fault == refusesNamesUnclearly {
 		return errors.New("memory: bad name")
 	}
-	err := store.CheckName("election", c.Name)
 	if err == nil && d > 100*s.d {
 		if s.fault == refusesLongUnclearly {
 			return errors.New("memory: too long")
