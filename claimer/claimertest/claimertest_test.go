@@ -46,6 +46,7 @@ func TestARightClaimerPassesInRealTime(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds of real time")
 	}
+	t.Parallel()
 	claimertest.Run(t, harness(t, bootclock.Clock, 500*time.Millisecond, none))
 }
 
@@ -53,6 +54,7 @@ func TestARightClaimerPassesOnATestClock(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds of real time")
 	}
+	t.Parallel()
 	clk := testclock.NewClock(time.Unix(1_000_000, 0))
 	h := harness(t, clk, 8*time.Second, none)
 	h.Advance = clk.Advance

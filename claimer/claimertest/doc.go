@@ -1,13 +1,5 @@
 // Package claimertest is the conformance kit for any claimer.Claimer: this module's own, or a
-// user's.
-//
-//	func TestMyClaimer(t *testing.T) {
-//		claimertest.Run(t, claimertest.Harness{
-//			Open:          func(t testing.TB) claimer.Claimer { return openMine(t) },
-//			Duration:      800 * time.Millisecond,
-//			WorstFailover: 1500 * time.Millisecond,
-//		})
-//	}
+// user's. A test of a Claimer is one call of Run with a Harness; see its example.
 //
 // Vocabulary: a view is what Harness.Open gives, a Claimer of one process onto the service that all
 // views share; a rival is a candidate for a name that another holds; a claim is in force from the
@@ -29,11 +21,5 @@
 //
 // In real time Run has several checks under way at a time. With fake time either set Advance, or
 // run each check in a testing/synctest bubble of its own, with a service of its own (t.Run is
-// forbidden in a bubble):
-//
-//	for _, check := range claimertest.Checks() {
-//		t.Run(check.Name, func(t *testing.T) {
-//			synctest.Test(t, func(t *testing.T) { check.Run(t, newHarness()) })
-//		})
-//	}
+// forbidden in a bubble): see the example of Checks.
 package claimertest

@@ -143,7 +143,7 @@ func pump(h Harness) (stop func()) {
 			case <-over:
 				return
 			case <-time.After(time.Millisecond): // so that what the step woke gets to run
-				h.Advance(h.Duration / 100)
+				h.Advance(h.Duration / 250)
 			}
 		}
 	}()

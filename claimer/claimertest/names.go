@@ -43,25 +43,35 @@ func alike(k *kit) {
 		{"a:b", "a"},
 		{"a#b", "a"},
 	} {
-		mark := fmt.Sprintf("%d-", i)
-		first, second := k.candidate(k.name(mark+pair[0]), "box-1"), k.candidate(k.name(mark+pair[1]), "box-2")
-		t := k.acquire(one, first)
-		u, err := k.claim(two, second)
-		if denied, ok := errors.AsType[*claimer.DeniedError](err); ok && denied.Holder != nil {
-			k.Fatalf("%q was denied while only %q is held: %v", second.Name, first.Name, err)
-		} else if err != nil {
-			u = k.acquire(two, second)
+		for _, order := range [][2]int{{0, 1}, {1, 0}} {
+			mark := k.name(fmt.Sprintf("%d-%d-", i, order[0]))
+			k.dontInterfere(one, two, mark+pair[order[0]], mark+pair[order[1]])
 		}
-		if again, err := k.claim(two, k.candidate(first.Name, "rival")); err == nil && again.at.Before(t.until) {
-			k.Fatalf("a rival was granted %q while it was held, with %q held by another", first.Name, second.Name)
+	}
+}
+
+// dontInterfere claims both names, and releases the second while the first is held.
+func (k *kit) dontInterfere(one, two claimer.Claimer, name, alike string) {
+	k.Helper()
+	t := k.acquire(one, k.candidate(name, "box-1"))
+	c := k.candidate(alike, "box-2")
+	u, err := k.claim(two, c)
+	if denied, ok := errors.AsType[*claimer.DeniedError](err); ok && denied.Holder != nil {
+		k.Fatalf("%q was denied while only %q is held: %v", alike, name, err)
+	} else if err != nil {
+		u = k.acquire(two, c)
+	}
+	stillHeld := func(when string) {
+		k.Helper()
+		if rival, err := k.claim(two, k.candidate(name, "rival")); err == nil && rival.at.Before(t.until) {
+			k.Fatalf("a rival was granted %q while it was held, %s", name, when)
 		}
-		k.free(u)
-		if again, err := k.claim(two, k.candidate(first.Name, "rival-2")); err == nil && again.at.Before(t.until) {
-			k.Fatalf("a rival was granted %q while it was held, after %q was released", first.Name, second.Name)
-		}
-		if err := k.release(one, t.Claim); err != nil && k.now().Before(t.until) {
-			k.Fatalf("Release of %q after that of %q: %v", first.Name, second.Name, err)
-		}
+	}
+	stillHeld(fmt.Sprintf("with %q held by another", alike))
+	k.free(u)
+	stillHeld(fmt.Sprintf("after %q was released", alike))
+	if err := k.release(one, t.Claim); err != nil && k.now().Before(t.until) {
+		k.Fatalf("Release of %q after that of %q: %v", name, alike, err)
 	}
 }
 
