@@ -20,6 +20,9 @@ import (
 // fast it forks, and whatever user its members became.
 type cgroup string
 
+// prefix begins the folder's name; the agent's pid follows.
+const prefix = "muster-"
+
 // newCgroup makes one below the agent's own, if the agent may.
 func newCgroup() (cgroup, error) {
 	mount, root, err := cgroupMount()
@@ -39,7 +42,9 @@ func newCgroup() (cgroup, error) {
 		if err != nil || below == ".." || strings.HasPrefix(below, "../") {
 			return "", fmt.Errorf("cgroup %s isn't below the mounted %s", path, root)
 		}
-		c := cgroup(filepath.Join(mount, below, "muster-"+rand.Text()))
+		parent := filepath.Join(mount, below)
+		removeStale(parent)
+		c := cgroup(filepath.Join(parent, fmt.Sprintf("%s%d-%s", prefix, os.Getpid(), rand.Text())))
 		if err := os.Mkdir(string(c), 0o755); err != nil {
 			return "", err
 		}
@@ -50,6 +55,18 @@ func newCgroup() (cgroup, error) {
 		return c, nil
 	}
 	return "", errors.New("no cgroup of version 2")
+}
+
+// removeStale removes what is left when an agent and its guardian were killed together. A folder
+// with living processes can't be removed.
+func removeStale(parent string) {
+	folders, _ := filepath.Glob(filepath.Join(parent, prefix+"*"))
+	for _, folder := range folders {
+		var pid int
+		if _, err := fmt.Sscanf(filepath.Base(folder), prefix+"%d-", &pid); err == nil && errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
+			_ = unix.Rmdir(folder)
+		}
+	}
 }
 
 // cgroupMount finds where the hierarchy is mounted, and which part of it.
@@ -115,6 +132,7 @@ func (g *guardian) runInCgroup(path string, attr *syscall.SysProcAttr, fork func
 			}
 			attr.UseCgroupFD = false
 		}
+		cgroup(path).remove()
 	}
 	return fork()
 }

@@ -25,7 +25,7 @@ func TestCommandThatIgnoresSIGTERMIsDeadBeforeTheDeadline(t *testing.T) {
 	t.Parallel()
 	for _, noCgroup := range []bool{false, true} {
 		stamps := filepath.Join(t.TempDir(), "stamps")
-		deadline := in(1500 * time.Millisecond)
+		deadline := in(2500 * time.Millisecond)
 		cmd := run(t, guard.Config{
 			Argv: []string{self(t), "__stamp", stamps}, Grace: 400 * time.Millisecond, Deadline: deadline, NoCgroup: noCgroup,
 		})
@@ -39,7 +39,7 @@ func TestCommandThatIgnoresSIGTERMIsDeadBeforeTheDeadline(t *testing.T) {
 func TestExtendKeepsTheCommandAliveAndNeverMovesBack(t *testing.T) {
 	t.Parallel()
 	stamps := filepath.Join(t.TempDir(), "stamps")
-	first := in(time.Second)
+	first := in(2 * time.Second)
 	cmd := run(t, guard.Config{Argv: []string{self(t), "__stamp", stamps}, Grace: 100 * time.Millisecond, Deadline: first})
 	second := first.Add(time.Second)
 	cmd.Extend(second)
@@ -55,7 +55,7 @@ func TestStopThatTheDeadlineBeganIsNotCalledOff(t *testing.T) {
 	out, output := collect(t)
 	cmd := run(t, guard.Config{
 		Argv:   sh(`trap 'echo term' TERM; echo ready; while :; do sleep 0.02; done`),
-		Stdout: out, Grace: 900 * time.Millisecond, Deadline: in(1500 * time.Millisecond),
+		Stdout: out, Grace: 1500 * time.Millisecond, Deadline: in(3500 * time.Millisecond),
 	})
 	eventually(t, "SIGTERM", func() bool { return output() == "ready\nterm\n" })
 	cmd.Extend(in(time.Hour))
@@ -67,7 +67,7 @@ func TestDeadlineGivesTheCommandItsGrace(t *testing.T) {
 	t.Parallel()
 	cmd := run(t, guard.Config{
 		Argv:  sh(`trap 'exit 7' TERM; while :; do sleep 0.02; done`),
-		Grace: 2 * time.Second, Deadline: in(3 * time.Second),
+		Grace: 3 * time.Second, Deadline: in(5 * time.Second),
 	})
 	exit := wait(t, cmd)
 	assert.Equal(t, guard.Exit{Code: 7, ByDeadline: true}, exit)
@@ -76,7 +76,7 @@ func TestDeadlineGivesTheCommandItsGrace(t *testing.T) {
 func TestStoppedCommandIsDeadBeforeTheDeadline(t *testing.T) {
 	t.Parallel()
 	stamps := filepath.Join(t.TempDir(), "stamps")
-	deadline := in(1200 * time.Millisecond)
+	deadline := in(2500 * time.Millisecond)
 	cmd := run(t, guard.Config{Argv: []string{self(t), "__stamp", stamps}, Grace: 200 * time.Millisecond, Deadline: deadline})
 	stamping(t, stamps)
 	require.NoError(t, unix.Kill(cmd.Pid(), unix.SIGSTOP))
@@ -110,7 +110,7 @@ func TestFrozenAgent(t *testing.T) {
 	t.Parallel()
 	stamps := filepath.Join(t.TempDir(), "stamps")
 	a := startAgent(t, agentConfig{
-		Argv: []string{self(t), "__stamp", stamps}, TTL: 1500 * time.Millisecond, Grace: 300 * time.Millisecond, Extend: 100 * time.Millisecond,
+		Argv: []string{self(t), "__stamp", stamps}, TTL: 2500 * time.Millisecond, Grace: 300 * time.Millisecond, Extend: 100 * time.Millisecond,
 	}, nil)
 	stamping(t, stamps)
 	first := lastStamp(a.deadlines)
@@ -143,7 +143,7 @@ func TestKilledAgent(t *testing.T) {
 func TestKilledAgentWhoseCommandIgnoresSIGTERM(t *testing.T) {
 	t.Parallel()
 	stamps := filepath.Join(t.TempDir(), "stamps")
-	a := startAgent(t, agentConfig{Argv: []string{self(t), "__stamp", stamps}, TTL: 1500 * time.Millisecond, Grace: time.Second}, nil)
+	a := startAgent(t, agentConfig{Argv: []string{self(t), "__stamp", stamps}, TTL: 3 * time.Second, Grace: time.Second}, nil)
 	stamping(t, stamps)
 	require.NoError(t, a.Process.Kill())
 	_ = a.Wait()

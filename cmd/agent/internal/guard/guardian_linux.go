@@ -18,6 +18,7 @@ import (
 func Main() {
 	// The command gets SIGKILL when the thread that started it ends: this one does with the process.
 	runtime.LockOSThread()
+	_ = os.WriteFile("/proc/self/comm", []byte("muster-guardian"), 0) // else ps and top say "exe"
 	// Nobody reads these: a caught signal is one that doesn't end the guardian, and, other than an
 	// ignored one, has its default again in the command.
 	signal.Notify(make(chan os.Signal, 1))

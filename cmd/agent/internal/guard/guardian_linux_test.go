@@ -33,7 +33,7 @@ func TestFrozenGuardian(t *testing.T) {
 	t.Run("the agent keeps the deadline", func(t *testing.T) {
 		t.Parallel()
 		stamps := filepath.Join(t.TempDir(), "stamps")
-		a := startAgent(t, agentConfig{Argv: []string{self(t), "__stamp", stamps}, TTL: 2 * time.Second, Grace: 400 * time.Millisecond}, nil)
+		a := startAgent(t, agentConfig{Argv: []string{self(t), "__stamp", stamps}, TTL: 3 * time.Second, Grace: 400 * time.Millisecond}, nil)
 		stamping(t, stamps)
 		require.NoError(t, unix.Kill(a.guardian, unix.SIGSTOP))
 		assert.Equal(t, guard.Exit{Code: -1, Signal: syscall.SIGKILL, ByDeadline: true, GuardianLost: true}, a.exit(t))
@@ -44,11 +44,32 @@ func TestFrozenGuardian(t *testing.T) {
 		t.Parallel()
 		a := startAgent(t, agentConfig{
 			Argv: sh(`trap 'exit 7' TERM; while :; do sleep 0.02; done`),
-			TTL:  1500 * time.Millisecond, Grace: 700 * time.Millisecond, Extend: 50 * time.Millisecond,
+			TTL:  4 * time.Second, Grace: 3 * time.Second, Extend: 50 * time.Millisecond,
 		}, nil)
 		require.NoError(t, unix.Kill(a.guardian, unix.SIGSTOP))
 		assert.Equal(t, guard.Exit{Code: 7, ByDeadline: true, GuardianLost: true}, a.exit(t), "with its grace")
 		assertGone(t, a.command, a.guardian)
+	})
+	t.Run("the agent stops the command in its stead", func(t *testing.T) {
+		t.Parallel()
+		a := startAgent(t, agentConfig{Argv: sh(`trap 'exit 7' TERM; while :; do sleep 0.02; done`), TTL: time.Hour, Grace: time.Minute}, nil)
+		require.NoError(t, unix.Kill(a.guardian, unix.SIGSTOP))
+		_, err := a.stdin.Write([]byte("\n"))
+		require.NoError(t, err)
+		eventually(t, "SIGTERM ends the command", func() bool { return parentOf(a.command) == 0 })
+		require.NoError(t, unix.Kill(a.guardian, unix.SIGCONT))
+		assert.Equal(t, guard.Exit{Code: 7}, a.exit(t), "and its guardian, back again, says how")
+	})
+	t.Run("and agent: the command dies as soon as one goes on", func(t *testing.T) {
+		t.Parallel()
+		a := startAgent(t, agentConfig{Argv: []string{"sleep", "1000"}, TTL: 2 * time.Second, Grace: 100 * time.Millisecond}, nil)
+		require.NoError(t, a.Process.Signal(syscall.SIGSTOP))
+		require.NoError(t, unix.Kill(a.guardian, unix.SIGSTOP))
+		eventually(t, "the deadline passes", func() bool { return bootNow() > lastStamp(a.deadlines) })
+		require.NoError(t, unix.Kill(a.guardian, unix.SIGCONT))
+		eventually(t, "the command dies", func() bool { return parentOf(a.command) == 0 })
+		require.NoError(t, a.Process.Signal(syscall.SIGCONT))
+		assert.Equal(t, guard.Exit{Code: -1, Signal: syscall.SIGKILL, ByDeadline: true}, a.exit(t))
 	})
 	t.Run("the agent's death lets it go on", func(t *testing.T) {
 		t.Parallel()

@@ -109,6 +109,7 @@ type agent struct {
 	command, guardian int
 	deadlines         string
 	says              *json.Decoder
+	stdin             io.Writer // a byte tells the agent to stop its command
 }
 
 // startAgent starts one whose command's output is the agent's stderr, given as output.
@@ -120,6 +121,8 @@ func startAgent(t *testing.T, cfg agentConfig, output io.Writer) *agent {
 	a := &agent{Cmd: exec.Command(self(t), "__agent", string(arg)), deadlines: cfg.Deadlines}
 	a.Stderr = output
 	stdout, err := a.StdoutPipe()
+	require.NoError(t, err)
+	a.stdin, err = a.StdinPipe()
 	require.NoError(t, err)
 	require.NoError(t, a.Start())
 	t.Cleanup(func() {

@@ -3,6 +3,7 @@ package guard_test
 import (
 	"encoding/binary"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -31,6 +32,8 @@ func TestMain(m *testing.M) {
 			beStamper()
 		}
 	}
+	flag.Parse()
+	must(flag.Set("test.parallel", "8")) // they wait more than they compute
 	goleak.VerifyTestMain(m)
 }
 
@@ -42,7 +45,6 @@ type agentConfig struct {
 	Deadlines  string        // file: the last deadline given
 	NoCgroup   bool
 	Ignore     []syscall.Signal
-	StopOnLine bool // stop when a line comes on stdin
 }
 
 type agentSays struct {
@@ -76,8 +78,17 @@ func beAgent() {
 		defer ticker.Stop()
 		tick = ticker.C
 	}
+	stop := make(chan struct{})
+	go func() {
+		if _, err := os.Stdin.Read(make([]byte, 1)); err == nil {
+			close(stop)
+		}
+	}()
 	for {
 		select {
+		case <-stop:
+			cmd.Stop()
+			stop = nil
 		case <-tick:
 			cmd.Extend(next())
 		case <-cmd.Done():

@@ -139,7 +139,7 @@ func (w *watch) launch(path string) error {
 			Grace: w.ladder.grace, Deadline: w.ladder.deadline,
 		}))
 	})
-	timer := w.cfg.Clock.NewTimer(time.Duration(w.ladder.deadline - boot(w.cfg)))
+	timer := w.cfg.Clock.NewTimer(time.Duration(w.ladder.deadline - w.ladder.margin - boot(w.cfg)))
 	defer timer.Stop()
 	select {
 	case <-timer.Chan():

@@ -31,7 +31,7 @@ func TestDescendantsDieBeforeTheDeadline(t *testing.T) {
 	t.Parallel()
 	for _, noCgroup := range []bool{false, true} {
 		out, output := collect(t)
-		deadline := in(1500 * time.Millisecond)
+		deadline := in(2500 * time.Millisecond)
 		cmd := run(t, guard.Config{
 			Argv: sh(family + "wait; sleep 1000"), Stdout: out, Grace: 400 * time.Millisecond, Deadline: deadline, NoCgroup: noCgroup,
 		})
