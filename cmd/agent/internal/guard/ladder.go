@@ -105,10 +105,10 @@ func (l *ladder) next() int64 {
 	case l.killed:
 		return 0
 	case l.begun == 0:
-		return l.turn()
+		return max(l.turn(), 1)
 	case l.terminated:
-		return l.killAt()
+		return max(l.killAt(), 1)
 	default:
-		return min(l.terminateAt(), l.killAt())
+		return max(min(l.terminateAt(), l.killAt()), 1)
 	}
 }

@@ -25,6 +25,14 @@ func TestLadderByDeadline(t *testing.T) {
 	assert.Empty(t, l.Step(99_000*ms))
 }
 
+func TestLadderNeverMovesBack(t *testing.T) {
+	l := guard.NewLadder(1000*ms, 10_000*ms, false)
+	l.Extend(5000 * ms)
+	assert.Equal(t, 9000*ms, l.Next())
+	l.Extend(11_000 * ms)
+	assert.Equal(t, 10_000*ms, l.Next())
+}
+
 func TestLadderByOrder(t *testing.T) {
 	l := guard.NewLadder(1000*ms, 10_000*ms, false)
 	l.Begin(2000 * ms)

@@ -86,10 +86,7 @@ func (w *watch) spawn() (err error) {
 		if err != nil {
 			return
 		}
-		w.fate, err = w.guardian.Wait()
-		if err != nil {
-			w.cfg.Logger.Error("cannot wait for the guardian", "error", err)
-		}
+		w.fate, _ = w.guardian.Wait() // can't fail: nobody else waits for this child
 		family.Lock()
 		delete(family.guardians, w.guardian.Pid)
 		family.Unlock()
