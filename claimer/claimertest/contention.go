@@ -13,7 +13,7 @@ var contention = []Check{
 }
 
 func everyTurn(k *kit) {
-	const waiters = 5
+	const waiters = most - 1
 	name := k.name("turns")
 	led := k.ledger()
 	first := k.acquire(k.open(), led.stand(name, "first"))

@@ -12,12 +12,15 @@
 //     can't make a right Claimer look wrong (a rival's grant is timed after its return, a claim's
 //     start before its call). One such observation fails the check.
 //   - Something was too late ("at once", "within WorstFailover"), or the machine stalled so long
-//     that nothing could be seen. That proves nothing by itself, so the check begins anew; it fails
-//     when it happens in every one of three rounds.
+//     that nothing could be seen. That proves nothing by itself, so the check begins anew, with no
+//     other check beside it; it fails when it happens in every one of five rounds.
 //
 // Checks for which the Harness has no lever, or the Claimer isn't a claimer.Keeper, are skipped and
 // say so. Every check uses names of its own, different at each run, so a service may keep what
 // earlier runs left behind.
+//
+// Checks share a few views, as the elections of a process share its Claimer, except for those that
+// the levers act on.
 //
 // In real time Run has several checks under way at a time. With fake time either set Advance, or
 // run each check in a testing/synctest bubble of its own, with a service of its own (t.Run is

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/muster-go/muster/claimer"
-	"github.com/muster-go/muster/internal/bootclock"
 	"github.com/muster-go/muster/store"
 )
 
@@ -16,7 +15,7 @@ import (
 type Harness struct {
 	// Open gives another process's view onto the one service that all views share. It ends the test
 	// if it can't. What it opens it closes itself, with t.Cleanup; the kit's calls have ended then.
-	// It is called from several checks at once.
+	// It is called from several checks at once, and t need not be a *testing.T.
 	Open func(t testing.TB) claimer.Claimer
 	// Duration is the d of every Claim: one that the Claimer can grant. A real-time harness with
 	// 0.8 s takes about 20 s in all.
@@ -39,7 +38,7 @@ type Harness struct {
 	Cut func(c claimer.Claimer)
 	// Freeze makes the view's calls to the service hang, whatever their contexts do, until Heal.
 	Freeze func(c claimer.Claimer)
-	// Heal ends Cut and Freeze. The kit heals what it broke before it ends a check.
+	// Heal ends Cut and Freeze. The kit heals what it cut or froze before it ends a check.
 	Heal func(c claimer.Claimer)
 	// Kill lets the process behind the view die: it does nothing from now on, and releases nothing.
 	// The kit doesn't use the view any more.
@@ -69,33 +68,13 @@ type Check struct {
 	body  func(k *kit)
 }
 
-// rounds is how often a check begins anew before being late counts as broken.
-const rounds = 3
-
 // Run runs the check on t, which need not be a *testing.T's subtest and may stand in a synctest
 // bubble. It returns, or ends the goroutine as t.FailNow and t.Skip do.
 func (c Check) Run(t testing.TB, h Harness) {
 	t.Helper()
-	if err := h.Validate(); err != nil {
-		t.Fatal(err)
-	}
-	if h.Clock == nil {
-		h.Clock = bootclock.Clock
-	}
-	if h.Advance != nil {
-		defer pump(h)()
-	}
-	for n := 1; ; n++ {
-		late := round(t, h, c.body)
-		switch {
-		case late == "" || t.Failed():
-			return
-		case n == rounds:
-			t.Errorf("%s (in each of %d rounds)", late, rounds)
-			return
-		}
-		t.Logf("round %d of %d: %s", n, rounds, late)
-	}
+	s := newStage(t, h)
+	defer s.pump()()
+	s.run(t, c)
 }
 
 // atOnce is how many checks Run has under way at a time: they wait most of the time.
@@ -104,18 +83,11 @@ const atOnce = 8
 // Run runs all checks, each as a subtest, and returns when they have ended.
 func Run(t *testing.T, h Harness) {
 	t.Helper()
-	if err := h.Validate(); err != nil {
-		t.Fatal(err)
-	}
-	if h.Clock == nil {
-		h.Clock = bootclock.Clock
-	}
-	if h.Advance != nil {
-		defer pump(h)()
-		h.Advance = nil
-	}
+	s := newStage(t, h)
+	defer s.pump()()
+	s.view(most - 1) // all of them here: a failure must end this test, not a subtest's goroutine
 	run := func(c Check) {
-		t.Run(c.Name, func(t *testing.T) { c.Run(t, h) })
+		t.Run(c.Name, func(t *testing.T) { s.run(t, c) })
 	}
 	var running sync.WaitGroup
 	slots := make(chan struct{}, atOnce)
@@ -131,24 +103,4 @@ func Run(t *testing.T, h Harness) {
 		})
 	}
 	running.Wait()
-}
-
-// pump moves a clock on that stands still by itself, until the function that it returns is called.
-func pump(h Harness) (stop func()) {
-	over, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		for {
-			select {
-			case <-over:
-				return
-			case <-time.After(time.Millisecond): // so that what the step woke gets to run
-				h.Advance(h.Duration / 250)
-			}
-		}
-	}()
-	return func() {
-		close(over)
-		<-ended
-	}
 }

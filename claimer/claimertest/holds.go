@@ -17,10 +17,9 @@ var holds = []Check{
 	{Name: "dropping one hold twice does not drop another", body: dropTwice},
 }
 
-// keeper gives a view as a Keeper, or skips the check.
-func (k *kit) keeper() claimer.Keeper {
+// keeper gives the view as a Keeper, or skips the check.
+func (k *kit) keeper(view claimer.Claimer) claimer.Keeper {
 	k.Helper()
-	view := k.open()
 	keeper, ok := view.(claimer.Keeper)
 	if !ok {
 		k.Skipf("%T is no claimer.Keeper: it has no Hold to check", view)
@@ -78,7 +77,7 @@ func (h held) mustLast(k *kit, rival claimer.Claimer, rule string) {
 }
 
 func heldStays(k *kit) {
-	h := k.hold(k.keeper(), k.candidate(k.name("held"), "box-1"))
+	h := k.hold(k.keeper(k.open()), k.candidate(k.name("held"), "box-1"))
 	rival := k.open()
 	before := h.Deadline()
 	h.mustLast(k, rival, "a held claim goes on being renewed")
@@ -96,7 +95,7 @@ func heldStays(k *kit) {
 }
 
 func deadlinePromised(k *kit) {
-	keeper := k.keeper()
+	keeper := k.keeper(k.open())
 	c := k.candidate(k.name("deadline"), "box-1")
 	h := k.hold(keeper, c)
 	promised := h.until
@@ -114,7 +113,7 @@ func deadlinePromised(k *kit) {
 }
 
 func holdNotHeld(k *kit) {
-	keeper := k.keeper()
+	keeper := k.keeper(k.open())
 	c := k.candidate(k.name("unheld"), "box-1")
 	refused := func(claim claimer.Claim, what string) {
 		k.Helper()
@@ -138,7 +137,7 @@ func holdNotHeld(k *kit) {
 }
 
 func releaseWaits(k *kit) {
-	h := k.hold(k.keeper(), k.candidate(k.name("waits"), "box-1"))
+	h := k.hold(k.keeper(k.open()), k.candidate(k.name("waits"), "box-1"))
 	second, err := h.keeper.Hold(h.Claim)
 	if err != nil {
 		k.late("a second hold: %v", err)
@@ -172,7 +171,7 @@ func releaseWaits(k *kit) {
 }
 
 func releaseBounded(k *kit) {
-	h := k.hold(k.keeper(), k.candidate(k.name("bounded"), "box-1"))
+	h := k.hold(k.keeper(k.open()), k.candidate(k.name("bounded"), "box-1"))
 	r := call(k, "Release with a context that ends", func(ctx context.Context) (struct{}, error) {
 		ctx, cancel := k.timeout(ctx, k.d/4)
 		defer cancel()
@@ -194,7 +193,7 @@ func releaseBounded(k *kit) {
 }
 
 func dropTwice(k *kit) {
-	h := k.hold(k.keeper(), k.candidate(k.name("counted"), "box-1"))
+	h := k.hold(k.keeper(k.open()), k.candidate(k.name("counted"), "box-1"))
 	for range 2 {
 		other, err := h.keeper.Hold(h.Claim)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,27 +16,33 @@ import (
 
 // kit is one round of a check. Its methods that end the round are for the check's own goroutine.
 type kit struct {
-	testing.TB
-	h     Harness
-	d     time.Duration // of every claim
-	worst time.Duration // failover
-	step  time.Duration // between two looks
-	ever  time.Duration // what has not come by then counts as never
+	testing.TB // of the check; but Cleanup is of the round
+	stage      *stage
+	h          Harness
+	d          time.Duration // of every claim
+	worst      time.Duration // failover
+	step       time.Duration // between two looks
+	ever       time.Duration // what has not come by then counts as never
 
 	ctx    context.Context // of every call; ends with the round
 	calls  sync.WaitGroup
 	mark   string // part of every name of this round
 	broken map[claimer.Claimer]bool
+	opened int // of the stage's views
+
+	mu       sync.Mutex
+	cleanups []func()
 }
 
 // late is what a round panics with that proves nothing.
 type late string
 
 // round runs the body once and says what was late, if anything was.
-func round(t testing.TB, h Harness, body func(k *kit)) (why string) {
+func round(t testing.TB, s *stage, body func(k *kit)) (why string) {
+	h := s.h
 	ctx, cancel := context.WithCancel(context.Background())
 	k := &kit{
-		TB: t, h: h,
+		TB: t, stage: s, h: h,
 		d: h.Duration, worst: h.WorstFailover, step: h.Duration / 20,
 		ever:   h.Duration + h.WorstFailover + max(10*time.Second, 2*h.Duration),
 		ctx:    ctx,
@@ -48,6 +55,9 @@ func round(t testing.TB, h Harness, body func(k *kit)) (why string) {
 		}
 		cancel()
 		k.finish()
+		for _, f := range slices.Backward(k.cleanups) {
+			f()
+		}
 	}()
 	defer func() {
 		switch p := recover().(type) {
@@ -106,8 +116,21 @@ func (k *kit) candidate(name, who string) claimer.Candidate {
 	}
 }
 
-// open gives a new view.
-func (k *kit) open() claimer.Claimer { return k.h.Open(k.TB) }
+// Cleanup runs f when the round has ended.
+func (k *kit) Cleanup(f func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.cleanups = append(k.cleanups, f)
+}
+
+// open gives another view than before in this round. Others use it too, under other names.
+func (k *kit) open() claimer.Claimer {
+	k.opened++
+	return k.stage.view(k.opened - 1)
+}
+
+// fragile gives a view of the round's own, for the levers.
+func (k *kit) fragile() claimer.Claimer { return k.h.Open(k) }
 
 // cut and freeze break a view until heal, or the end of the round.
 func (k *kit) cut(view claimer.Claimer) {

@@ -28,7 +28,7 @@ func (k *kit) outage(lever string) (pull func(claimer.Claimer)) {
 }
 
 func losesFirst(k *kit, pull func(claimer.Claimer)) {
-	h := k.hold(k.keeper(), k.candidate(k.name("lost"), "box-1"))
+	h := k.hold(k.keeper(k.fragile()), k.candidate(k.name("lost"), "box-1"))
 	rival, c := k.open(), k.candidate(h.Name, "rival")
 	if _, err := k.claim(rival, c); err == nil {
 		k.late("the claim ended before it could be cut off")
@@ -62,7 +62,7 @@ func losesFirst(k *kit, pull func(claimer.Claimer)) {
 
 func noClaimWhileHeld(k *kit) {
 	pull := k.outage("Cut")
-	h := k.hold(k.keeper(), k.candidate(k.name("busy"), "box-1"))
+	h := k.hold(k.keeper(k.fragile()), k.candidate(k.name("busy"), "box-1"))
 	pull(h.keeper)
 	if !k.comes(h.Lost(), k.ever) {
 		k.Fatalf("%v after the holder was cut off its Lost is still open", k.ever)
@@ -87,7 +87,7 @@ func noClaimWhileHeld(k *kit) {
 func oneHolder(k *kit, pull func(claimer.Claimer)) {
 	name := k.name("one")
 	led := k.ledger()
-	view, other := k.open(), k.open()
+	view, other := k.fragile(), k.open()
 	// The first keeps the name for ever, but for the outage; then both have turns.
 	first := campaign{view: view, c: led.stand(name, "first"), wins: 2, hold: 2*k.d + k.worst}
 	second := campaign{view: other, c: led.stand(name, "second"), wins: 2, hold: k.d}
@@ -112,7 +112,7 @@ func recovers(k *kit, pull func(claimer.Claimer)) {
 	var campaigns []campaign
 	var views []claimer.Claimer
 	for i := range 3 {
-		view := k.open()
+		view := k.fragile()
 		views = append(views, view)
 		campaigns = append(campaigns, campaign{view: view, c: led.stand(name, fmt.Sprintf("box-%d", i)), wins: 2, hold: k.d / 2})
 	}

@@ -43,7 +43,7 @@ func waitFree(k *kit) {
 }
 
 func waitBlocks(k *kit) {
-	const most = 100
+	const times = 100
 	name := k.name("blocked")
 	kept := k.keep(k.acquire(k.open(), k.candidate(name, "box-1")))
 	view, c := k.open(), k.candidate(name, "waiter")
@@ -52,7 +52,7 @@ func waitBlocks(k *kit) {
 	ctx, cancel := context.WithCancel(k.ctx)
 	defer cancel()
 	ended := k.spawn(func() {
-		for asked.Load() < most && ctx.Err() == nil {
+		for asked.Load() < times && ctx.Err() == nil {
 			if view.WaitReleased(ctx, c) == nil {
 				woken.Add(1)
 			}
@@ -65,7 +65,7 @@ func waitBlocks(k *kit) {
 	if !k.comes(ended, k.ever) {
 		k.Fatalf("WaitReleased, or Claim, did not end within %v of its context", k.ever)
 	}
-	if n := asked.Load(); n >= most && kept.inForce(k.now()) {
+	if n := asked.Load(); n >= times && kept.inForce(k.now()) {
 		k.Errorf("a candidate that waits and claims in turn asked %d times within %v while the name was held (woken %d times): WaitReleased must block until it is worth claiming again", n, 2*k.d, woken.Load())
 	}
 	kept.free()
@@ -86,7 +86,7 @@ func waitSilent(k *kit) {
 func waitDead(k *kit) {
 	k.needs("Kill", k.h.Kill != nil)
 	name := k.name("dead")
-	doomed := k.open()
+	doomed := k.fragile()
 	old := k.acquire(doomed, k.candidate(name, "doomed"))
 	view, c := k.open(), k.candidate(name, "waiter")
 	if t, err := k.claim(view, c); err == nil {
@@ -113,7 +113,7 @@ func deadWaiter(k *kit) {
 	k.needs("Kill", k.h.Kill != nil)
 	name := k.name("dead-waiter")
 	kept := k.keep(k.acquire(k.open(), k.candidate(name, "box-1")))
-	doomed, c := k.open(), k.candidate(name, "doomed")
+	doomed, c := k.fragile(), k.candidate(name, "doomed")
 	k.denial(kept, doomed, c)
 	k.spawn(func() { _ = doomed.WaitReleased(k.ctx, c) })
 	k.sleep(k.d / 4)
