@@ -165,23 +165,26 @@ type renewal struct {
 }
 
 // keep renews the lease every 0.15 TTL, and sooner when Extend asks, until it is lost or ctx ends.
-// It never waits for the driver.
+// It never waits for the driver: a renewal without an answer is followed by another one after a
+// fifth of the TTL, and its answer still counts if it comes before the deadline.
 func (l *Lease) keep(ctx context.Context) {
 	s, ttl := l.store, l.session.ttl
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	every := ttl * 15 / 100
 	retry := backoff{first: ttl / 50, most: every}
 	next := s.clk.NewTimer(every)
 	defer next.Stop()
 	limit := s.clk.NewTimer(time.Duration(l.deadline.Load()) - s.now())
 	defer limit.Stop()
-	answers := make(chan renewal, 1)
-	busy, renewals := false, 0
+	answers := make(chan renewal, maxSessionCalls)
+	busy, renewals := 0, 0
 	renew := func() {
-		if busy {
-			return
+		next.Reset(ttl / 5)
+		if busy < maxSessionCalls {
+			busy++
+			go func() { answers <- l.renew(ctx) }()
 		}
-		busy = true
-		go func() { answers <- l.renew(ctx) }()
 	}
 	for {
 		select {
@@ -197,43 +200,56 @@ func (l *Lease) keep(ctx context.Context) {
 		case <-next.Chan():
 			renew()
 		case <-l.session.kick:
-			renew()
+			if busy == 0 {
+				renew()
+			}
 		case r := <-answers:
-			busy = false
+			busy--
 			switch {
 			case r.err == nil:
 				l.extend(r.sent)
 				retry.reset()
 				next.Reset(every)
 				renewals++
-				if tenth := renewals%10 == 0; tenth || l.suspicious() {
-					s.loops.Go(func() {
-						l.sweep(ctx)
-						if tenth {
-							s.root.check(ctx)
-						}
-					})
-				}
+				l.lookAfter(ctx, renewals%10 == 0)
 			case isGone(r.err):
 				l.lose(fmt.Errorf("the service no longer has it: %w", r.err))
 				return
 			default:
 				s.log.Debug("renewal failed", "session", l.id, "err", r.err)
-				next.Reset(retry.wait())
+				if busy == 0 {
+					next.Reset(retry.wait())
+				}
 			}
 		}
 	}
 }
 
-// renew asks once; the moment of sending is read before the request leaves.
+// renew asks once; the moment of sending is read before the request leaves. The driver is told to
+// give up after a third of the TTL.
 func (l *Lease) renew(ctx context.Context) renewal {
 	s := l.store
-	type result struct{ sent time.Duration }
-	r, err := call(ctx, s, l.session.slots, "renew", l.session.ttl/5, func(ctx context.Context) (result, error) {
-		sent := s.now()
-		return result{sent}, s.driver.Renew(ctx, l.id)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	limit := s.clk.AfterFunc(l.session.ttl/3, cancel)
+	defer limit.Stop()
+	sent := s.now()
+	err := s.driver.Renew(ctx, l.id)
+	s.meter.request("renew", err)
+	return renewal{sent, err}
+}
+
+// lookAfter does, after a renewal, what keeps the store clean and the era trustworthy.
+func (l *Lease) lookAfter(ctx context.Context, tenth bool) {
+	if !tenth && !l.suspicious() {
+		return
+	}
+	l.store.loops.Go(func() {
+		l.sweep(ctx)
+		if tenth {
+			l.store.root.check(ctx)
+		}
 	})
-	return renewal{r.sent, err}
 }
 
 // revoke ends the session in the service once no guarded work holds it; with persist it tries
