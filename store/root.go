@@ -269,7 +269,7 @@ func (l *Lease) Decide(ctx context.Context, prefix string) (Snapshot, uint64, er
 		rest := max(r.firstSeen+l.store.adult(now.TTL)-l.store.now(), 0)
 		r.mu.Unlock()
 		return snap, now.Floor, &YoungError{
-			Reason: fmt.Sprintf("the store was just created, wiped or restored, and holders from before may be unaware: nobody leads until its era is %v old", now.TTL),
+			Reason: fmt.Sprintf("the store was just created, wiped or restored, and a holder from before may not know yet: nobody leads for its longest TTL, %v", now.TTL),
 			Wait:   rest,
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 )
@@ -144,7 +145,11 @@ func (x *Session) run(ctx context.Context) {
 				return
 			}
 			x.publish(nil, err)
-			s.log.Warn("no session yet", "ttl", x.ttl, "err", err)
+			level := slog.LevelDebug
+			if first := retry.next == 0; first { // once an outage
+				level = slog.LevelWarn
+			}
+			s.log.Log(ctx, level, "no session yet: trying on", "ttl", x.ttl, "err", err)
 			s.sleep(ctx, retry.wait())
 			continue
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/muster-go/muster/claimer"
@@ -262,7 +263,11 @@ func (l *loop) minion(holder *claimer.Claim) {
 func (l *loop) failed(now int64, err error, failures int) {
 	l.failures, l.lastErr = failures, err
 	l.claimAt = now + l.backoff(failures)
-	l.config.Logger.Warn("trying again", "error", err, "failures", l.failures, "in", time.Duration(l.claimAt-now), "leading", l.phase == leading)
+	level := slog.LevelDebug
+	if failures == 1 { // once a spell of failures
+		level = slog.LevelWarn
+	}
+	l.config.Logger.Log(context.Background(), level, "trying again", "error", err, "failures", l.failures, "in", time.Duration(l.claimAt-now), "leading", l.phase == leading)
 	l.watchers.tell(Event{Kind: ErrorSeen, Err: err, Leading: l.phase == leading})
 }
 
