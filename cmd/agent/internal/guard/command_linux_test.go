@@ -80,17 +80,16 @@ func TestCommandThatCannotBeRun(t *testing.T) {
 	}
 }
 
-// Not parallel: an agent whose guardian failed kills what became its child meanwhile, and to this
-// process come the guardians of the agents that other tests kill.
 func TestExecutableThatIsNoGuardianIsAnError(t *testing.T) {
+	t.Parallel()
 	for _, executable := range [][]string{{"/no/such/file"}, {"/bin/true"}} {
 		_, err := guard.Start(guard.Config{Argv: sh("exit"), Deadline: in(time.Minute), Executable: executable})
 		require.ErrorContains(t, err, "guardian")
 	}
 }
 
-// Not parallel, as before.
 func TestGuardianThatDoesNotAnswerIsKilledBeforeTheDeadline(t *testing.T) {
+	t.Parallel()
 	_, err := guard.Start(guard.Config{
 		Argv: sh("exit"), Env: []string{strings.Repeat("x", 1<<17)}, Deadline: in(500 * time.Millisecond), Executable: []string{"/bin/sleep", "1000"},
 	})

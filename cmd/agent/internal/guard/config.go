@@ -89,5 +89,5 @@ type Exit struct {
 	Code         int            // what it exited with; -1 if a signal ended it
 	Signal       syscall.Signal // what ended it; 0 if it exited by itself
 	ByDeadline   bool           // it was stopped because the deadline came near
-	GuardianLost bool           // it was killed because its guardian died or didn't answer
+	GuardianLost bool           // its guardian died or didn't answer, and it was killed
 }

@@ -115,11 +115,11 @@ func TestFrozenAgent(t *testing.T) {
 	stamping(t, stamps)
 	first := lastStamp(a.deadlines)
 	eventually(t, "an extension", func() bool { return lastStamp(a.deadlines) > first })
-	require.NoError(t, a.Process.Signal(syscall.SIGSTOP))
+	require.NoError(t, a.Signal(syscall.SIGSTOP))
 	eventually(t, "the command dies", func() bool { return parentOf(a.command) == 0 })
 	assert.Less(t, lastStamp(stamps), lastStamp(a.deadlines))
 
-	require.NoError(t, a.Process.Signal(syscall.SIGCONT))
+	require.NoError(t, a.Signal(syscall.SIGCONT))
 	assert.Equal(t, guard.Exit{Code: -1, Signal: syscall.SIGKILL, ByDeadline: true}, a.exit(t), "and says so when it goes on")
 }
 
@@ -132,9 +132,8 @@ func TestKilledAgent(t *testing.T) {
 			TTL:  time.Minute, Grace: 20 * time.Second, NoCgroup: noCgroup,
 		}, out)
 		below := pids(t, output, 1)[0]
-		require.NoError(t, a.Process.Kill())
-		_ = a.Wait()
-		eventually(t, "the guardian ends", func() bool { return parentOf(a.guardian) == 0 })
+		require.NoError(t, a.Kill())
+		a.empty(t)
 		assert.Contains(t, output(), "term")
 		assertGone(t, below, a.command)
 	}
@@ -145,9 +144,8 @@ func TestKilledAgentWhoseCommandIgnoresSIGTERM(t *testing.T) {
 	stamps := filepath.Join(t.TempDir(), "stamps")
 	a := startAgent(t, agentConfig{Argv: []string{self(t), "__stamp", stamps}, TTL: 3 * time.Second, Grace: time.Second}, nil)
 	stamping(t, stamps)
-	require.NoError(t, a.Process.Kill())
-	_ = a.Wait()
-	eventually(t, "the guardian ends", func() bool { return parentOf(a.guardian) == 0 })
+	require.NoError(t, a.Kill())
+	a.empty(t)
 	assert.Less(t, lastStamp(stamps), lastStamp(a.deadlines))
 	assertGone(t, a.command)
 }

@@ -22,7 +22,7 @@ func (l Ladder) Extend(deadline int64) { l.extend(deadline) }
 func (l Ladder) Begin(now int64) { l.begin(now) }
 
 // Yield is yield.
-func (l Ladder) Yield() { l.yield() }
+func (l Ladder) Yield(until int64) { l.yield(until) }
 
 // Next is next.
 func (l Ladder) Next() int64 { return l.next() }

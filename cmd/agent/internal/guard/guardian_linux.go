@@ -207,9 +207,6 @@ func (g *guardian) act(now int64) bool {
 			_ = unix.Kill(-g.pid, unix.SIGKILL)
 		}
 		g.cgroup.kill()
-		if g.killing == now {
-			g.report(report{Killing: true})
-		}
 	}
 	if !g.ended && g.killing == 0 {
 		return false
@@ -225,6 +222,9 @@ func (g *guardian) act(now int64) bool {
 			p.signal(unix.SIGTERM)
 			p.signal(unix.SIGCONT)
 		}
+	}
+	if g.killing == now {
+		g.report(report{Killing: true})
 	}
 	return len(left) == 0 && err == nil && g.ended && g.gone()
 }

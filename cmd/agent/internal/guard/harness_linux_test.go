@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -105,7 +104,8 @@ func assertGone(t *testing.T, pids ...int) {
 
 // agent is an agent in a process of its own. Its guardian is 0 if the command ended at once.
 type agent struct {
-	*exec.Cmd
+	*os.Process
+	house             chan error // gives one when the agent and all that it left are gone
 	command, guardian int
 	deadlines         string
 	says              *json.Decoder
@@ -118,24 +118,41 @@ func startAgent(t *testing.T, cfg agentConfig, output io.Writer) *agent {
 	cfg.Deadlines = filepath.Join(t.TempDir(), "deadlines")
 	arg, err := json.Marshal(cfg)
 	require.NoError(t, err)
-	a := &agent{Cmd: exec.Command(self(t), "__agent", string(arg)), deadlines: cfg.Deadlines}
-	a.Stderr = output
-	stdout, err := a.StdoutPipe()
+	a := &agent{house: make(chan error, 1), deadlines: cfg.Deadlines}
+	house := exec.Command(self(t), "__house", "__agent", string(arg))
+	house.Stderr = output
+	stdout, write, err := os.Pipe() // not house.StdoutPipe, which Wait would close
 	require.NoError(t, err)
-	a.stdin, err = a.StdinPipe()
+	t.Cleanup(func() { _ = stdout.Close() })
+	house.Stdout = write
+	a.stdin, err = house.StdinPipe()
 	require.NoError(t, err)
-	require.NoError(t, a.Start())
-	t.Cleanup(func() {
-		_ = a.Process.Kill()
-		_ = a.Process.Signal(syscall.SIGCONT)
-		_ = a.Wait()
-		eventually(t, "the guardian ends", func() bool { return a.guardian == 0 || parentOf(a.guardian) == 0 })
-	})
+	require.NoError(t, house.Start())
+	require.NoError(t, write.Close())
 	a.says = json.NewDecoder(stdout)
 	var first agentSays
 	require.NoError(t, a.says.Decode(&first))
+	a.Process, err = os.FindProcess(first.Agent)
+	require.NoError(t, err)
 	a.command, a.guardian = first.Pid, parentOf(first.Pid)
+	go func() { a.house <- house.Wait() }()
+	t.Cleanup(func() {
+		_ = a.Kill()
+		a.empty(t)
+	})
 	return a
+}
+
+// empty waits until the agent and all that it left are gone.
+func (a *agent) empty(t *testing.T) {
+	t.Helper()
+	select {
+	case err := <-a.house:
+		require.NoError(t, err)
+		a.house <- nil
+	case <-time.After(long):
+		require.Fail(t, "the killed agent left something")
+	}
 }
 
 // exit waits for the end of the agent's command.

@@ -34,6 +34,7 @@ type ladder struct {
 	byDeadline    bool
 	terminated    bool
 	killed        bool
+	yielded       int64 // the kill is left to the other ladder until then; 0: it isn't
 }
 
 func newLadder(grace, deadline int64) *ladder {
@@ -63,10 +64,10 @@ func (l *ladder) begin(now int64) {
 	}
 }
 
-// yield leaves the stop to the other ladder, which has begun it, up to the deadline.
-func (l *ladder) yield() {
+// yield leaves the stop to the other ladder, which has begun it, up to the given moment.
+func (l *ladder) yield(until int64) {
 	l.terminated = true
-	l.grace = max(l.deadline-l.begun, 0)
+	l.yielded = until
 }
 
 // step latches what is due at the given moment and says what to do about it. Each action is
@@ -96,8 +97,14 @@ func (l *ladder) terminateAt() int64 {
 }
 
 func (l *ladder) killAt() int64 {
-	return min(l.begun+l.grace+l.patience, l.deadline-l.margin+l.lag)
+	if l.yielded != 0 {
+		return l.yielded
+	}
+	return min(l.begun+l.grace+l.patience, l.last())
 }
+
+// last is the latest moment for SIGKILL.
+func (l *ladder) last() int64 { return l.deadline - l.margin + l.lag }
 
 // next is the moment at which step has something new to say; 0: never.
 func (l *ladder) next() int64 {

@@ -49,9 +49,11 @@ func TestSecondLadderActsLaterAndStillInTime(t *testing.T) {
 	assert.Equal(t, "kill", l.Step(9950*ms))
 
 	l = guard.NewLadder(1000*ms, 10_000*ms, true)
-	l.Begin(9000 * ms)
-	l.Yield()
-	assert.Equal(t, 9950*ms, l.Next(), "the guardian has begun: only the deadline counts")
+	l.Begin(2000 * ms)
+	assert.Equal(t, 3000*ms, l.Next(), "the guardian has a second to begin")
+	l.Yield(9950 * ms)
+	assert.Equal(t, 9950*ms, l.Next(), "it has begun")
+	assert.Equal(t, "kill", l.Step(9950*ms))
 }
 
 // Whoever looks when next says, and however much later, kills with half a margin to spare, once,

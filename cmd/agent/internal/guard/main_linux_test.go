@@ -26,6 +26,8 @@ func TestMain(m *testing.M) {
 		switch os.Args[1] {
 		case guard.Arg:
 			guard.Main()
+		case "__house":
+			beHouse()
 		case "__agent":
 			beAgent()
 		case "__stamp":
@@ -48,8 +50,24 @@ type agentConfig struct {
 }
 
 type agentSays struct {
-	Pid  int
-	Exit *guard.Exit
+	Agent, Pid int
+	Exit       *guard.Exit
+}
+
+// beHouse starts an agent, and ends when that and all that it left are gone. So what a killed agent
+// leaves doesn't come to the test's process, where it would be taken for what one of that process's
+// own guardians left.
+func beHouse() {
+	must(unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+	_, err := os.StartProcess("/proc/self/exe", append([]string{os.Args[0]}, os.Args[2:]...), &os.ProcAttr{
+		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
+	})
+	must(err)
+	for {
+		if _, err := unix.Wait4(-1, nil, 0, nil); err == unix.ECHILD {
+			os.Exit(0)
+		}
+	}
 }
 
 func beAgent() {
@@ -71,7 +89,7 @@ func beAgent() {
 	})
 	must(err)
 	say := json.NewEncoder(os.Stdout)
-	must(say.Encode(agentSays{Pid: cmd.Pid()}))
+	must(say.Encode(agentSays{Agent: os.Getpid(), Pid: cmd.Pid()}))
 	var tick <-chan time.Time
 	if cfg.Extend > 0 {
 		ticker := time.NewTicker(cfg.Extend)

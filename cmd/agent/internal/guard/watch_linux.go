@@ -25,7 +25,7 @@ type watch struct {
 	sent    int64 // the last deadline sent
 	waiting bool  // it isn't acknowledged yet
 	stopped bool  // Stop was sent
-	killing bool  // the guardian said that it sent SIGKILL
+	killing int64 // since when the command is killed from here; 0: it isn't
 	ended   bool  // the guardian said that all are gone
 	status  unix.WaitStatus
 }
@@ -40,13 +40,14 @@ func (w *watch) run() {
 			w.signal(unix.SIGTERM)
 			w.signal(unix.SIGCONT)
 		case actKill:
-			w.signal(unix.SIGKILL)
-			w.cgroup.kill()
-			_ = w.guardian.Kill() // the rest is done once it is dead
+			w.killing = now
 		}
-		if next := w.ladder.next(); next != 0 {
-			timer.Reset(time.Duration(next - boot(w.cfg)))
+		pause := time.Duration(w.ladder.next() - boot(w.cfg))
+		if w.killing != 0 {
+			w.kill()
+			pause = 20 * time.Millisecond
 		}
+		timer.Reset(pause)
 		select {
 		case <-w.wake:
 		case <-timer.Chan():
@@ -100,9 +101,9 @@ func (w *watch) hear(r report) {
 	case r.Stopping:
 		w.ladder.begin(boot(w.cfg))
 		w.ladder.byDeadline = r.ByDeadline
-		w.ladder.yield()
+		w.ladder.yield(w.ladder.last())
 	case r.Killing:
-		w.killing = true
+		w.ladder.yield(boot(w.cfg) + patience) // the dead may need their time to go
 	case r.Ended:
 		w.ended, w.status = true, unix.WaitStatus(r.Status)
 	}
@@ -115,6 +116,24 @@ func (w *watch) signal(sig unix.Signal) {
 	}
 }
 
+// kill does what the guardian should have done, and, if that is of no use, does away with the
+// guardian: then all that it left comes to this process.
+func (w *watch) kill() {
+	w.signal(unix.SIGKILL)
+	w.cgroup.kill()
+	all, err := processes()
+	if g, ok := readProcess(w.guardian.Pid); ok && g.parent == os.Getpid() && err == nil {
+		for _, p := range descend(all, w.guardian.Pid) {
+			if !p.dead {
+				p.signal(unix.SIGKILL)
+			}
+		}
+	}
+	if boot(w.cfg)-w.killing > patience {
+		_ = w.guardian.Kill()
+	}
+}
+
 // end cleans up after the guardian's death. Only if it died too early is there anything left.
 func (w *watch) end() {
 	<-w.exited
@@ -124,7 +143,7 @@ func (w *watch) end() {
 		w.status, known = w.sweep()
 	}
 	w.cgroup.remove()
-	lost := !w.ended && !w.killing
+	lost := !w.ended
 	if lost && w.pid != 0 {
 		w.cfg.Logger.Error("guardian died or was silent, and the command was killed", "guardian", w.guardian.Pid, "state", w.fate, "command", w.pid)
 	}
