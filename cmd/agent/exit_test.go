@@ -39,7 +39,7 @@ func TestBadInputIsRefusedInOneLineAndLeavesNothing(t *testing.T) {
 		{name: "no election to show", args: "election show", code: 64, want: []string{"missing NAME"}},
 		{name: "one election too many", args: "election watch a b", code: 64, want: []string{`unexpected argument "b"`}},
 		{name: "an unknown shell", args: "completion tcsh", code: 64, want: []string{`"completion tcsh"`}},
-		{name: "help for nothing", args: "help elction", code: 64, want: []string{"election"}},
+		{name: "help for nothing", args: "help runn", code: 64, want: []string{"did you mean run?"}},
 		{name: "wrong words before wrong values", args: "run hello --ttl never --bogus TRUE", code: 64, want: []string{"--bogus"}},
 
 		{name: "a TTL that is no time", args: "run hello --ttl 3 TRUE", code: 78, want: []string{`--ttl "3"`, "15s"}},

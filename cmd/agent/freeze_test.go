@@ -34,7 +34,7 @@ func newDuel(t *testing.T) *duel {
 	d := &duel{lab: l, folder: t.TempDir()}
 	for i, word := range []string{"", "stubborn"} {
 		d.hang[i] = filepath.Join(t.TempDir(), "hang")
-		d.agents[i] = l.with(hangEnv + "=" + d.hang[i]).start(append([]string{"run", "duel", "--ttl", "1s", "--node", fmt.Sprint("box-", i)},
+		d.agents[i] = l.with(faultEnv + "=" + d.hang[i]).start(append([]string{"run", "duel", "--ttl", "1s", "--node", fmt.Sprint("box-", i)},
 			self("helper-stamp", d.folder, word)...)...)
 		if i == 0 {
 			d.began(d.agents[0].leads(0))
@@ -111,7 +111,7 @@ func TestTheCommandIsDeadBeforeTheNextOneStartsWhenEveryStoreCallHangs(t *testin
 	d := newDuel(t)
 	for range tries() {
 		d.round(
-			func(i int) { require.NoError(t, os.WriteFile(d.hang[i], nil, 0o600)) },
+			func(i int) { require.NoError(t, os.WriteFile(d.hang[i], []byte(hangs), 0o600)) },
 			func(i int) { require.NoError(t, os.Remove(d.hang[i])) },
 		)
 	}

@@ -117,12 +117,6 @@ func (p *process) signal(s syscall.Signal) {
 	require.NoError(p.lab.t, p.cmd.Process.Signal(s))
 }
 
-func (p *process) kill() {
-	p.lab.t.Helper()
-	p.signal(syscall.SIGKILL)
-	p.wait()
-}
-
 func (p *process) pid() int { return p.cmd.Process.Pid }
 
 // said waits until the output matches and gives the groups of the first match at or after the

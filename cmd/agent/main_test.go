@@ -20,7 +20,7 @@ import (
 // agentEnv set it is the agent, and with a word of helpers as its first argument the command.
 const (
 	agentEnv = "MUSTER_TEST_AGENT"
-	hangEnv  = "MUSTER_TEST_HANG" // a file: while it exists every call of the store hangs
+	faultEnv = "MUSTER_TEST_FAULT" // a file: while it exists every call of the store hangs, or fails if it says so
 )
 
 func TestMain(m *testing.M) {
@@ -49,12 +49,12 @@ func testOpeners() store.Openers {
 	sqlite := all["sqlite"]
 	all["sqlite"] = func(ctx context.Context, u *url.URL, clk store.Clock) (store.Driver, error) {
 		driver, err := sqlite(ctx, u, clk)
-		file := os.Getenv(hangEnv)
+		file := os.Getenv(faultEnv)
 		if err != nil || file == "" {
 			return driver, err
 		}
 		faulty := storetest.WithFaults(driver, clk)
-		go hangWhile(file, faulty)
+		go faultWhile(file, faulty)
 		return faulty, nil
 	}
 	all["hang"] = func(context.Context, *url.URL, store.Clock) (store.Driver, error) {
@@ -66,18 +66,26 @@ func testOpeners() store.Openers {
 	return all
 }
 
-// hangWhile makes every call hang, its context ignored, while the file exists.
-func hangWhile(file string, faulty *storetest.Faults) {
-	hanging := false
+// The words that a fault's file can hold.
+const (
+	hangs = "hang" // every call hangs, its context ignored
+	fails = "fail" // every call fails
+)
+
+// faultWhile disturbs every call while the file exists.
+func faultWhile(file string, faulty *storetest.Faults) {
+	kinds := map[string]storetest.FaultKind{hangs: storetest.Hang, fails: storetest.Fail}
+	disturbed := false
 	for range time.Tick(5 * time.Millisecond) {
-		_, err := os.Stat(file)
-		switch exists := err == nil; {
-		case exists && !hanging:
-			faulty.Inject(storetest.Fault{Kind: storetest.Hang})
-		case !exists && hanging:
+		word, _ := os.ReadFile(file)
+		switch kind, ok := kinds[string(word)]; {
+		case ok && !disturbed:
+			faulty.Inject(storetest.Fault{Kind: kind})
+			disturbed = true
+		case len(word) == 0 && disturbed:
 			faulty.Heal()
+			disturbed = false
 		}
-		hanging = err == nil
 	}
 }
 

@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -63,7 +65,7 @@ func TestResign(t *testing.T) {
 		l := newLab(t)
 		p := l.start(append([]string{"run", "hello", "--ttl", "1h", "--grace", "20m"}, self("helper-stop")...)...)
 		p.said(p.stdout, "ready")
-		resigned := l.run("election", "resign", "hello", "--timeout", "700ms")
+		resigned := l.run("election", "resign", "hello", "--timeout", "4s")
 		assert.Equal(t, 75, resigned.wait())
 		assert.Contains(t, resigned.stderr.String(), "still leads")
 	})
@@ -143,6 +145,29 @@ func TestAfterAGracefulStopTheNextCommandStartsSoon(t *testing.T) {
 	second.said(second.stdout, "sleeping")
 	assert.Less(t, time.Since(stopped), 5*time.Second, "a third of the TTL; BenchmarkHandOver measures it")
 	assert.Equal(t, 143, first.wait())
+}
+
+func TestAnOutageIsWaitedOutAndToldOnce(t *testing.T) {
+	l := newLab(t)
+	file := filepath.Join(t.TempDir(), "fault")
+	p := l.with(faultEnv + "=" + file).start(append([]string{"run", "hello", "--ttl", "1s"}, self("helper-sleep")...)...)
+	p.said(p.stdout, "sleeping")
+	for _, word := range []string{fails, hangs} {
+		said, printed := p.stderr.len(), p.stdout.len()
+		require.NoError(t, os.WriteFile(file, []byte(word), 0o600))
+		p.saidAfter(p.stderr, said, "lost the leadership of hello")
+		p.saidAfter(p.stderr, said, "agent: the store can't be reached")
+		require.NoError(t, os.Remove(file))
+		p.saidAfter(p.stdout, printed, "sleeping")
+		p.saidAfter(p.stderr, said, "the store answers again")
+		outage := p.stderr.String()[said:]
+		assert.Equal(t, 1, strings.Count(outage, "agent: the store can't be reached ("), outage)
+		assert.Equal(t, 1, strings.Count(outage, "agent: leading"), outage)
+		assert.Equal(t, 1, strings.Count(outage, "agent: lost"), outage)
+	}
+	assert.LessOrEqual(t, strings.Count(p.stderr.String(), "level=WARN"), 8, "no flood")
+	p.signal(syscall.SIGTERM)
+	assert.Equal(t, 143, p.wait())
 }
 
 // BenchmarkHandOver measures from the SIGTERM of the leader to the start of the next command.

@@ -1,10 +1,16 @@
 package main
 
 import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestSignalsEndTheAgentWhileItWaits(t *testing.T) {
@@ -70,8 +76,25 @@ func TestCtrlCStopsTheCommandAndThenTheAgent(t *testing.T) {
 		p.said(p.stdout, "ready")
 		p.signal(syscall.SIGINT)
 		p.said(p.stdout, "got interrupt")
-		p.signal(syscall.SIGINT)
+		require.Eventually(t, func() bool {
+			select {
+			case <-p.done:
+				return true
+			default:
+				_ = p.cmd.Process.Signal(syscall.SIGINT)
+				return strings.Contains(p.stderr.String(), "killing the command")
+			}
+		}, patience, 50*time.Millisecond)
 		assert.Equal(t, 130, p.wait(), "long before the grace ends")
+	})
+	t.Run("a SIGTERM that comes twice leaves the command its grace", func(t *testing.T) {
+		p := newLab(t).start(append([]string{"run", "hello", "--grace", "1s"}, self("helper-stop")...)...)
+		p.said(p.stdout, "ready")
+		p.signal(syscall.SIGTERM)
+		p.said(p.stdout, "got terminated")
+		p.signal(syscall.SIGTERM)
+		assert.Equal(t, 143, p.wait())
+		assert.NotContains(t, p.stderr.String(), "killing")
 	})
 	t.Run("SIGTERM", func(t *testing.T) {
 		p := newLab(t).start(append([]string{"run", "hello"}, self("helper-sleep")...)...)
@@ -86,4 +109,23 @@ func TestCtrlCEndsThePauseBeforeARestart(t *testing.T) {
 	p.said(p.stderr, `the command ended with code 3; running it again in 1\.6 s`)
 	p.signal(syscall.SIGINT)
 	assert.Equal(t, 130, p.wait())
+}
+
+func TestCtrlZSuspendsTheCommandWithTheAgent(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("looks into /proc")
+	}
+	p := newLab(t).start(append([]string{"run", "hello", "--ttl", "1h"}, self("helper-signals")...)...)
+	p.said(p.stdout, "ready")
+	p.signal(syscall.SIGTSTP)
+	p.said(p.stderr, "suspended: the command is stopped for good unless the agent goes on within 5. m")
+	require.Eventually(t, func() bool {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid()))
+		return err == nil && strings.Contains(string(stat), ") T ")
+	}, patience, pollTime, "the agent is stopped")
+	p.signal(syscall.SIGUSR1)
+	p.signal(syscall.SIGCONT)
+	p.said(p.stdout, "got user defined signal 1")
+	p.signal(syscall.SIGUSR2)
+	assert.Equal(t, 0, p.wait(), "it went on")
 }

@@ -120,5 +120,5 @@ func TestDevAsJSONAndOnAnotherStore(t *testing.T) {
 	assert.True(t, strings.HasPrefix(ready.URL, "http://127.0.0.1:"), ready.URL)
 
 	text := l.start("dev", "--store", url)
-	text.said(text.stdout, ` run hello --store 'sqlite://.*/my store\.db' --ttl 3s -- sh`)
+	text.said(text.stdout, ` run hello --store sqlite://\S*/my%20store\.db --ttl 3s -- sh`)
 }

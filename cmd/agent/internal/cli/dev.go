@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -105,12 +106,17 @@ func (p *program) serveDev(ctx context.Context, s settings, addr string, named b
 		Election: devElection, Store: store.Redact(s.store.url),
 		Version: b.Version, Revision: b.Revision, Logger: s.log,
 	})
-	serving := make(chan error, 1)
-	go func() { serving <- server.Serve(listener) }()
-	defer func() {
-		server.Close()
-		<-serving
-	}()
+	// Two things can end it other than ctx: the server, and the watch further down.
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var loops sync.WaitGroup
+	defer loops.Wait()
+	defer server.Close()
+	loops.Go(func() {
+		if err := server.Serve(listener); err != nil {
+			cancel(err)
+		}
+	})
 	opened, err := p.open(ctx, s, server.Registry())
 	if err != nil {
 		return err
@@ -124,36 +130,24 @@ func (p *program) serveDev(ctx context.Context, s settings, addr string, named b
 
 	out := p.printer(s)
 	out.Stamp = true
-	begun := make(chan struct{})
+	greeted := false
 	f := &follower{election: devElection, tell: func(l say.Line) {
 		if l.Event != eventJoined && l.Event != eventLeft {
 			out.Line(l)
 		}
 	}}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	watching := make(chan error, 1)
-	go func() {
-		watching <- queue.Watch(ctx, devElection, func(v claimer.View) {
-			server.See(v)
-			select {
-			case <-begun:
-			default:
-				if v.Stale != nil {
-					return // ready is what has seen the election
-				}
-				p.greet(s, "http://"+listener.Addr().String())
-				close(begun)
-			}
+	err = queue.Watch(ctx, devElection, func(v claimer.View) {
+		server.See(v)
+		if !greeted && v.Stale == nil { // ready is what has seen the election
+			greeted = true
+			p.greet(s, "http://"+listener.Addr().String())
+		}
+		if greeted {
 			f.see(v)
-		})
-	}()
-	select {
-	case err = <-watching:
-	case err = <-serving:
-		serving <- nil
-		cancel()
-		<-watching
+		}
+	})
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	return err
 }

@@ -81,6 +81,9 @@ func (p *program) check() (settings, error) {
 	if c.logFormat == "json" {
 		handler = slog.NewJSONHandler(p.stderr, options)
 	}
+	if level >= slog.LevelWarn {
+		handler = newQuiet(handler)
+	}
 	return settings{json: c.output == "json", timeout: timeout, store: url, log: slog.New(handler)}, nil
 }
 

@@ -164,6 +164,9 @@ func (p *program) run(cmd *cobra.Command, f runFlags, args []string) error {
 	if s.store.private() {
 		cfg.Say.Line(say.Line{Event: "warning", Text: "mem:// is private to this process: no other agent will see this leadership; use it for trying things only"})
 	}
+	if full, text := guard.Protection(); !full {
+		cfg.Say.Line(say.Line{Event: "warning", Text: text})
+	}
 	cfg.Queue, err = claimer.New(claimer.Config{Store: opened, TTL: cfg.TTL, Logger: s.log})
 	if err != nil {
 		return err

@@ -166,12 +166,13 @@ func (p *program) oneShot(ctx context.Context, s settings, run func(context.Cont
 // private says whether no other process can use the store.
 func (s storeURL) private() bool { return strings.HasPrefix(s.url, "mem:") }
 
-// storeFlag is what to type so that another command uses the same store; empty for the default.
+// storeFlag is what to type so that another command uses the same store; empty for the default. A
+// password is left for the user to fill in.
 func (s storeURL) storeFlag() string {
 	if s.isDefault {
 		return ""
 	}
-	return " --store " + shellQuote(s.url)
+	return " --store " + shellQuote(store.Redact(s.url))
 }
 
 // shellQuote quotes a word for a POSIX shell, if it must be.

@@ -18,13 +18,19 @@ import (
 type announcer struct {
 	r *runner
 
-	mu      sync.Mutex
-	waiting bool         // this agent campaigns
-	view    claimer.View // the latest
-	told    uint64       // the token of the leader that was told last
-	reason  string       // the reason to wait that was told last
-	stale   bool         // an outage was told
+	mu       sync.Mutex
+	waiting  bool         // this agent campaigns
+	view     claimer.View // the latest
+	told     uint64       // the token of the leader that was told last
+	reason   string       // the reason to wait that was told last
+	failures int          // claims in a row that told nothing
+	failed   error        // the latest of them
+	outage   bool         // an outage was told
 }
+
+// manyFailures is how many claims in a row must fail until that counts as an outage: one alone may
+// be a hiccup, or have been called off.
+const manyFailures = 2
 
 // start watches until the returned function is called.
 func (a *announcer) start() (stop func()) {
@@ -50,21 +56,27 @@ type overheard struct {
 // Claim implements claimer.Claimer.
 func (o overheard) Claim(ctx context.Context, c claimer.Candidate, d time.Duration) (claimer.Claim, error) {
 	claim, err := o.Queue.Claim(ctx, c, d)
-	var denied *claimer.DeniedError
-	if errors.As(err, &denied) && denied.Holder == nil && denied.AtMost > 0 {
-		o.news.denied(denied)
-	}
+	o.news.claimed(err)
 	return claim, err
 }
 
-func (a *announcer) denied(d *claimer.DeniedError) {
+// claimed hears what became of a claim.
+func (a *announcer) claimed(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if d.Reason == a.reason {
-		return
+	var denied *claimer.DeniedError
+	switch {
+	case err == nil, errors.As(err, &denied) && (denied.Holder != nil || denied.AtMost > 0):
+		a.failures = 0
+	case denied == nil: // other denials are made here, without the store
+		a.failures, a.failed = a.failures+1, err
 	}
-	a.reason = d.Reason
-	a.r.line("not-yet", say.Line{AtMost: d.AtMost.Seconds()}, "nobody can lead %s yet, for at most %s: %s", a.r.Election, say.Length(d.AtMost), d.Reason)
+	a.tellOutage()
+	if denied != nil && denied.Holder == nil && denied.AtMost > 0 && denied.Reason != a.reason {
+		a.reason = denied.Reason
+		a.r.line("not-yet", say.Line{AtMost: denied.AtMost.Seconds()}, "nobody can lead %s yet, for at most %s: %s",
+			a.r.Election, say.Length(denied.AtMost), denied.Reason)
+	}
 }
 
 // campaigning says whether the agent waits for leadership from now on.
@@ -79,19 +91,38 @@ func (a *announcer) see(v claimer.View) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.view = v
-	switch {
-	case v.Stale != nil && !a.stale:
-		a.stale = true
-		what := "waiting for it to answer"
-		if !a.waiting {
-			what = "the command goes on for as long as the leadership surely lasts"
-		}
-		a.r.line("store-lost", say.Line{}, "the store can't be reached (%v): %s", v.Stale, what)
-	case v.Stale == nil && a.stale:
-		a.stale = false
-		a.r.line("store-back", say.Line{}, "the store answers again")
-	}
+	a.tellOutage()
 	a.tell()
+}
+
+// down gives why the store can't be reached; nil if it can, for all that is known. With the lock held.
+func (a *announcer) down() error {
+	switch {
+	case a.view.Stale != nil:
+		return a.view.Stale
+	case a.failures < manyFailures:
+		return nil
+	case errors.Is(a.failed, context.Canceled), errors.Is(a.failed, context.DeadlineExceeded):
+		return errors.New("no answer")
+	}
+	return a.failed
+}
+
+// tellOutage tells the beginning and the end of an outage; with the lock held.
+func (a *announcer) tellOutage() {
+	down := a.down()
+	if a.outage == (down != nil) {
+		return
+	}
+	a.outage = down != nil
+	switch {
+	case !a.outage:
+		a.r.line("store-back", say.Line{}, "the store answers again")
+	case a.waiting:
+		a.r.line("store-lost", say.Line{}, "the store can't be reached (%v): waiting for it to answer", down)
+	default:
+		a.r.line("store-lost", say.Line{}, "the store can't be reached (%v): the command goes on for as long as the leadership surely lasts", down)
+	}
 }
 
 // tell says for whom the agent waits, if that is new and it stands in the queue; with the lock held.
@@ -122,9 +153,9 @@ func (a *announcer) whoLeads() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	leader, ok := a.leader()
-	switch {
-	case a.view.Stale != nil:
-		return fmt.Sprintf(": the store can't be reached (%v)", a.view.Stale)
+	switch down := a.down(); {
+	case down != nil:
+		return fmt.Sprintf(": the store can't be reached (%v)", down)
 	case !ok:
 		return ""
 	}
@@ -135,8 +166,8 @@ func (a *announcer) whoLeads() string {
 func (a *announcer) whyLost() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.view.Stale != nil {
-		return fmt.Sprintf(": the store can't be reached (%v)", a.view.Stale)
+	if down := a.down(); down != nil {
+		return fmt.Sprintf(": the store can't be reached (%v)", down)
 	}
 	return ""
 }

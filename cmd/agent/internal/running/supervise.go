@@ -1,10 +1,13 @@
 package running
 
 import (
+	"context"
 	"errors"
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/juju/clock"
 
 	"github.com/muster-go/muster/cmd/agent/internal/say"
 )
@@ -37,25 +40,15 @@ func (t *term) supervise() {
 				// The agent was frozen for too long; its guardian has ended the command.
 			case !stops(n):
 				t.forward(n)
-			default:
-				t.signals++
-				switch t.signals {
-				case 1:
-					t.ending = n
-					if n == syscall.SIGTERM {
-						t.command.Stop()
-						break
-					}
-					// As a terminal would; a command that doesn't mind is asked again, firmly.
-					t.forward(n)
-					timer := t.clk.NewTimer(t.Grace / 2)
-					defer timer.Stop()
-					firm = timer.Chan()
-				case 2:
-					t.line("killing", say.Line{}, "killing the command")
-					t.forward(syscall.SIGKILL)
-				default:
-					t.abandoned = true
+			case n == syscall.SIGTERM && t.ending == 0:
+				t.ending = n
+				t.command.Stop()
+			case n == syscall.SIGINT:
+				if firmly := t.interrupt(); firmly != nil {
+					defer firmly.Stop()
+					firm = firmly.Chan()
+				}
+				if t.abandoned {
 					return
 				}
 			}
@@ -63,6 +56,30 @@ func (t *term) supervise() {
 			t.command.Stop()
 		}
 	}
+}
+
+// interrupt does what one more Ctrl-C asks for. The first one is passed on, as a terminal would, and
+// gives a timer: a command that doesn't mind is then asked again, firmly. The second one kills. Who
+// asks a third time doesn't want to wait for anything.
+func (t *term) interrupt() clock.Timer {
+	now := t.clk.Now()
+	if t.interrupts > 0 && now.Sub(t.interrupted) < sameInterrupt {
+		return nil
+	}
+	t.interrupts, t.interrupted = t.interrupts+1, now
+	switch {
+	case t.interrupts == 1 && t.ending == 0:
+		t.ending = syscall.SIGINT
+		t.forward(syscall.SIGINT)
+		return t.clk.NewTimer(t.Grace / 2)
+	case t.interrupts == 1: // stopping already, for a SIGTERM
+	case t.interrupts == 2:
+		t.line("killing", say.Line{}, "killing the command")
+		t.forward(syscall.SIGKILL)
+	default:
+		t.abandoned = true
+	}
+	return nil
 }
 
 // sleep waits before a restart; it ends early with the leadership or the agent.
@@ -91,9 +108,18 @@ func (t *term) sleep(d time.Duration) {
 // look finds out, when the command has stopped, whether it stopped because the leadership ended:
 // an agent that was frozen hears of both at the same moment.
 func (t *term) look() {
-	if how := t.command.Exit(); how.ByDeadline || !t.hold.Leads() {
+	how := t.command.Exit()
+	switch leads := t.hold.Leads(); {
+	case how.ByDeadline && leads && t.ending == 0:
+		// The guardian leaves the command time to stop, so it acts before the tracker lowers. The
+		// term is over all the same: the next one is to have a token of its own.
 		t.lose()
-	} else if how.GuardianLost {
+		now, cancel := context.WithCancel(context.Background())
+		cancel()
+		_, _ = t.worker.Resign(now) // it lowers at once; nobody waits for the rest
+	case !leads:
+		t.lose()
+	case how.GuardianLost:
 		t.line("guardian-lost", say.Line{}, "the command was killed, because its guardian died")
 	}
 }

@@ -22,14 +22,20 @@ const (
 	pauseMost  = 10 * time.Second
 )
 
+// sameInterrupt is how far apart two SIGINTs must be to count as two presses of Ctrl-C: some programs
+// (timeout(1), for one) send theirs to the process and to its group.
+const sameInterrupt = 30 * time.Millisecond
+
 // term is one time of leading.
 type term struct {
 	*runner
 	hold    holds
 	command *guard.Command // nil while none runs
 	ending  syscall.Signal // the signal that ends the agent; 0: none so far
-	signals int            // how many such signals came
 	over    bool           // the leadership is lost, or was asked back
+
+	interrupts  int       // how often Ctrl-C was pressed
+	interrupted time.Time // when last
 }
 
 // term runs the command while the hold lasts. again says that the leadership was lost and that

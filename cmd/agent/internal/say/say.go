@@ -63,9 +63,9 @@ func Length(d time.Duration) string {
 	switch {
 	case d <= 0:
 		return "0 s"
-	case d < time.Second:
+	case d <= time.Second-time.Millisecond:
 		return strconv.FormatInt(ceil(d, time.Millisecond), 10) + " ms"
-	case d < time.Minute:
+	case d <= time.Minute-100*time.Millisecond:
 		tenths := ceil(d, 100*time.Millisecond)
 		return strings.TrimSuffix(fmt.Sprintf("%d.%d", tenths/10, tenths%10), ".0") + " s"
 	}
