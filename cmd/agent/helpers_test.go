@@ -45,12 +45,12 @@ func stamp(folder string, words []string) {
 			living = append(living, filepath.Base(other))
 		}
 	}
-	base := filepath.Join(folder, os.Getenv("MUSTER_TOKEN"))
+	base := filepath.Join(folder, fmt.Sprintf("%s-%d", os.Getenv("MUSTER_TOKEN"), os.Getpid()))
 	file, err := os.Create(base + ".alive")
 	if err != nil {
 		panic(err)
 	}
-	text := fmt.Sprintf("%d %d %s\n", os.Getpid(), start, strings.Join(living, ","))
+	text := fmt.Sprintf("%d %d %s %s\n", os.Getpid(), start, os.Getenv("MUSTER_NODE"), strings.Join(living, ","))
 	// Made whole before it is seen.
 	if err := os.WriteFile(base+".tmp", []byte(text), 0o600); err != nil {
 		panic(err)

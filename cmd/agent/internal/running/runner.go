@@ -1,6 +1,7 @@
 package running
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -46,6 +47,7 @@ type runner struct {
 	clk    store.Clock
 	worker *tracker.Worker
 	news   *announcer
+	token  uint64 // of the latest term; 0 before the first
 	// abandoned says that a third Ctrl-C wanted no more waiting for a command that can't be killed.
 	// Then nothing is given up: the claim ends with its deadline, before which the guardian acts.
 	abandoned bool
@@ -110,18 +112,32 @@ func (h holds) Release() {
 	h.Hold.Release()
 }
 
-// hold takes the holds, or gives tracker.ErrNotLeader.
+// hold takes the holds, or gives tracker.ErrNotLeader. A tracker that lost its lease and found it
+// again has the claim that it had; a new term is to have a token of its own, so that one is given up.
 func (r *runner) hold() (holds, error) {
 	hold, err := r.worker.Hold()
 	if err != nil {
 		return holds{}, err
+	}
+	if hold.Claim().Token == r.token {
+		r.resign()
+		hold.Release()
+		return holds{}, tracker.ErrNotLeader
 	}
 	queue, err := r.Queue.Hold(hold.Claim())
 	if err != nil {
 		hold.Release()
 		return holds{}, fmt.Errorf("%w: %w", tracker.ErrNotLeader, err)
 	}
+	r.token = hold.Claim().Token
 	return holds{hold, queue}, nil
+}
+
+// resign makes the tracker lower, now, and give the claim up once it isn't held any more.
+func (r *runner) resign() {
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, _ = r.worker.Resign(now) // nobody waits for more than the lowering
 }
 
 // campaign waits until this agent leads, and takes the holds that the term stands on.

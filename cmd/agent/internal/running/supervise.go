@@ -1,7 +1,6 @@
 package running
 
 import (
-	"context"
 	"errors"
 	"os"
 	"syscall"
@@ -114,9 +113,7 @@ func (t *term) look() {
 		// The guardian leaves the command time to stop, so it acts before the tracker lowers. The
 		// term is over all the same: the next one is to have a token of its own.
 		t.lose()
-		now, cancel := context.WithCancel(context.Background())
-		cancel()
-		_, _ = t.worker.Resign(now) // it lowers at once; nobody waits for the rest
+		t.resign()
 	case !leads:
 		t.lose()
 	case how.GuardianLost:
