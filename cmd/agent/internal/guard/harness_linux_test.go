@@ -108,7 +108,8 @@ type agent struct {
 	house             chan error // gives one when the agent and all that it left are gone
 	command, guardian int
 	deadlines         string
-	says              *json.Decoder
+	stdout            *os.File
+	says              *json.Decoder // of stdout
 	stdin             io.Writer // a byte tells the agent to stop its command
 }
 
@@ -129,7 +130,7 @@ func startAgent(t *testing.T, cfg agentConfig, output io.Writer) *agent {
 	require.NoError(t, err)
 	require.NoError(t, house.Start())
 	require.NoError(t, write.Close())
-	a.says = json.NewDecoder(stdout)
+	a.stdout, a.says = stdout, json.NewDecoder(stdout)
 	var first agentSays
 	require.NoError(t, a.says.Decode(&first))
 	a.Process, err = os.FindProcess(first.Agent)
@@ -158,6 +159,7 @@ func (a *agent) empty(t *testing.T) {
 // exit waits for the end of the agent's command.
 func (a *agent) exit(t *testing.T) guard.Exit {
 	t.Helper()
+	require.NoError(t, a.stdout.SetReadDeadline(time.Now().Add(long)))
 	var last agentSays
 	require.NoError(t, a.says.Decode(&last))
 	require.NotNil(t, last.Exit)
