@@ -25,12 +25,16 @@
 //     an uninterruptible system call: there only a fencing token protects.
 //  3. The agent's death, however violent, stops the command at once: SIGTERM, and SIGKILL after the
 //     grace or before the last deadline, whichever comes first.
-//  4. The guardian's death kills the command at once, and the agent kills what it left behind.
+//  4. The guardian's death kills the command at once, and the agent kills what it left behind. (Only
+//     if both are killed in one moment does what the command itself started live on.)
 //  5. When the command ends by itself, what it left running is stopped in the same way.
 //  6. Done is closed only after all of them are gone; no zombie, pipe or folder is left.
 //
 // What the command asks others to start (a container engine, systemd, cron) does not descend from
-// it and isn't stopped.
+// it and isn't stopped. Where a cgroup of version 2 can be made for the command, one write kills all
+// in it; elsewhere its processes are looked for by their descent again and again until none is left,
+// which may take long with one that leaves its group and forks without end, and an agent that isn't
+// root can't kill what has become another user.
 //
 // The command's standard files are the very files of Config, not copies; it has no other files, its
 // own process group, no controlling terminal, and every signal at its default. The guardian writes
