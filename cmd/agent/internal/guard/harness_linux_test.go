@@ -110,7 +110,7 @@ type agent struct {
 	deadlines         string
 	stdout            *os.File
 	says              *json.Decoder // of stdout
-	stdin             io.Writer // a byte tells the agent to stop its command
+	stdin             io.Writer     // a byte tells the agent to stop its command
 }
 
 // startAgent starts one whose command's output is the agent's stderr, given as output.
