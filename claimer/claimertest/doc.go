@@ -11,9 +11,9 @@
 //   - The rule was surely broken: instants are read on the Harness's Clock so that a slow machine
 //     can't make a right Claimer look wrong (a rival's grant is timed after its return, a claim's
 //     start before its call). One such observation fails the check.
-//   - Something was too late ("at once", "within WorstFailover"), or the machine stalled so long
-//     that nothing could be seen. That proves nothing by itself, so the check begins anew, with no
-//     other check beside it; it fails when it happens in every one of five rounds.
+//   - Something did not come in time ("at once", "within WorstFailover", ever), or the machine
+//     stalled so long that nothing could be seen. That proves nothing by itself, so the check begins
+//     anew, with no other check beside it; it fails when it happens in every one of five rounds.
 //
 // Checks for which the Harness has no lever, or the Claimer isn't a claimer.Keeper, are skipped and
 // say so. Every check uses names of its own, different at each run, so a service may keep what

@@ -34,7 +34,7 @@ func lastsD(k *kit) {
 		t := k.acquire(holder, k.candidate(name, "silent"))
 		next, ok := k.poll(rival, k.candidate(name, "rival"), k.ever)
 		if !ok {
-			k.Fatalf("%v after its holder fell silent %q is still not free: a claim that nobody extends ends by itself", k.ever, name)
+			k.late("%v after its holder fell silent %q is still not free: a claim that nobody extends ends by itself", k.ever, name)
 		}
 		if next.at.Before(t.until) {
 			k.Fatalf("a rival was granted %q only %v after the holder's Claim was called, for %v", name, next.at.Sub(t.since), k.d)
@@ -69,7 +69,7 @@ func extends(k *kit) {
 		k.Fatalf("a rival was granted %q %v after the holder's latest Claim was called, for %v: asking again must extend the claim", name, next.at.Sub(last.since), k.d)
 	}
 	if !ok {
-		k.Fatalf("%v after its holder fell silent %q is still not free", k.ever, name)
+		k.late("%v after its holder fell silent %q is still not free", k.ever, name)
 	}
 }
 

@@ -78,7 +78,7 @@ func (c Check) Run(t testing.TB, h Harness) {
 }
 
 // atOnce is how many checks Run has under way at a time: they wait most of the time.
-const atOnce = 8
+const atOnce = 6
 
 // Run runs all checks, each as a subtest, and returns when they have ended.
 func Run(t *testing.T, h Harness) {

@@ -39,7 +39,7 @@ func (k *kit) keep(t term) *keeping {
 	p.stop = sync.OnceFunc(func() {
 		close(over)
 		if !k.comes(done, k.ever) {
-			k.Fatalf("a Claim that extends did not return within %v", k.ever)
+			k.late("a Claim that extends did not return within %v", k.ever)
 		}
 	})
 	return p

@@ -182,7 +182,7 @@ type result[T any] struct {
 	before, after time.Time
 }
 
-// call makes a call that must end by itself; if it doesn't, ever, the check fails.
+// call makes a call that must end by itself; the round ends if it doesn't, ever.
 func call[T any](k *kit, what string, f func(ctx context.Context) (T, error)) result[T] {
 	k.Helper()
 	ctx, cancel := context.WithCancel(k.ctx)
@@ -194,7 +194,7 @@ func call[T any](k *kit, what string, f func(ctx context.Context) (T, error)) re
 		r.after = k.now()
 	})
 	if limit := 2 * k.ever; !k.comes(done, limit) {
-		k.Fatalf("%s did not return within %v", what, limit)
+		k.late("%s did not return within %v", what, limit)
 	}
 	return r
 }
@@ -246,7 +246,7 @@ func (k *kit) acquire(view claimer.Claimer, c claimer.Candidate) term {
 		}
 		rest := k.ever - k.now().Sub(began)
 		if rest <= 0 {
-			k.Fatalf("%s was not granted %q within %v, though nobody else wants to keep it; the last answer: %v", c.Holder, c.Name, k.ever, err)
+			k.late("%s was not granted %q within %v, though nobody else wants to keep it; the last answer: %v", c.Holder, c.Name, k.ever, err)
 		}
 		pause := k.step
 		if errors.Is(err, claimer.ErrDenied) && k.waitAtMost(view, c, rest) == nil {

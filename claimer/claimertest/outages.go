@@ -41,7 +41,7 @@ func losesFirst(k *kit, pull func(claimer.Claimer)) {
 		k.Errorf("a rival was granted %q %v before the Deadline of the holder that was cut off", h.Name, deadline.Sub(got.at))
 	}
 	if !k.comes(h.Lost(), k.ever) {
-		k.Fatalf("%v after a rival was granted %q the holder's Lost is still open", k.ever, h.Name)
+		k.late("%v after a rival was granted %q the holder's Lost is still open", k.ever, h.Name)
 	}
 	if !inTime {
 		k.late("Lost was not closed yet when a rival was granted %q", h.Name)
@@ -65,7 +65,7 @@ func noClaimWhileHeld(k *kit) {
 	h := k.hold(k.keeper(k.fragile()), k.candidate(k.name("busy"), "box-1"))
 	pull(h.keeper)
 	if !k.comes(h.Lost(), k.ever) {
-		k.Fatalf("%v after the holder was cut off its Lost is still open", k.ever)
+		k.late("%v after the holder was cut off its Lost is still open", k.ever)
 	}
 	k.heal(h.keeper)
 	k.free(k.acquire(k.open(), k.candidate(h.Name, "box-2"))) // others may
@@ -93,13 +93,13 @@ func oneHolder(k *kit, pull func(claimer.Claimer)) {
 	second := campaign{view: other, c: led.stand(name, "second"), wins: 2, hold: k.d}
 	firstDone := k.spawn(func() { led.run(first) })
 	if !led.wait(first.c, 1) {
-		k.Fatalf("a free name was not granted within %v", k.ever)
+		k.late("a free name was not granted within %v", k.ever)
 	}
 	secondDone := k.spawn(func() { led.run(second) })
 	k.sleep(k.d / 4)
 	pull(view)
 	if !led.wait(second.c, 1) {
-		k.Fatalf("%v after the holder's outage began the next candidate has not been granted the name", k.ever)
+		k.late("%v after the holder's outage began the next candidate has not been granted the name", k.ever)
 	}
 	k.sleep(k.d / 2)
 	k.heal(view)
@@ -122,7 +122,7 @@ func recovers(k *kit, pull func(claimer.Claimer)) {
 	led.start(campaigns)
 	for _, g := range campaigns {
 		if !led.wait(g.c, 1) {
-			k.Fatalf("%s had no turn within %v before the outage", g.c.Holder, k.ever)
+			k.late("%s had no turn within %v before the outage", g.c.Holder, k.ever)
 		}
 	}
 	for _, view := range views {
@@ -138,7 +138,7 @@ func recovers(k *kit, pull func(claimer.Claimer)) {
 	}
 	for _, g := range campaigns {
 		if !led.wait(g.c, before[g.c.Holder]+1) {
-			k.Fatalf("%v after an outage of %v ended %s has had no turn: an election recovers from an outage of any length", k.ever, k.worst+2*k.d, g.c.Holder)
+			k.late("%v after an outage of %v ended %s has had no turn: an election recovers from an outage of any length", k.ever, k.worst+2*k.d, g.c.Holder)
 		}
 	}
 }

@@ -59,6 +59,8 @@ func (r *recorder) Logf(format string, args ...any) {
 	r.say(false, false, fmt.Sprintf(format, args...))
 }
 
+func (r *recorder) Log(args ...any) { r.say(false, false, fmt.Sprint(args...)) }
+
 func (r *recorder) Errorf(format string, args ...any) {
 	r.say(true, false, fmt.Sprintf(format, args...))
 }

@@ -2,6 +2,7 @@ package claimertest
 
 import (
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,8 +21,10 @@ const most = 6
 // than keeping them alive.
 type stage struct {
 	h    Harness
-	t    testing.TB // whose end closes the views
-	gate sync.RWMutex
+	t    testing.TB   // whose end closes the views
+	gate sync.RWMutex // see first and again
+
+	failed atomic.Bool // a check has: then others don't take their time
 
 	mu    sync.Mutex
 	views []claimer.Claimer
@@ -52,13 +55,25 @@ func (s *stage) view(n int) claimer.Claimer {
 // run runs the check, in as many rounds as it takes.
 func (s *stage) run(t testing.TB, c Check) {
 	t.Helper()
+	defer func() {
+		if t.Failed() {
+			s.failed.Store(true)
+		}
+	}()
 	why := s.first(t, c)
-	for n := 2; why != "" && !t.Failed(); n++ {
-		if n > rounds {
+	for n := 1; why != ""; n++ {
+		switch {
+		case t.Failed():
+			t.Log(why)
+			return
+		case n == rounds:
 			t.Errorf("%s (in each of %d rounds)", why, rounds)
 			return
+		case s.failed.Load():
+			t.Errorf("%s (not tried again, because another check failed)", why)
+			return
 		}
-		t.Logf("round %d of %d: %s", n-1, rounds, why)
+		t.Logf("round %d of %d: %s", n, rounds, why)
 		why = s.again(t, c)
 	}
 }

@@ -63,7 +63,7 @@ func waitBlocks(k *kit) {
 	k.comes(ended, 2*k.d)
 	cancel()
 	if !k.comes(ended, k.ever) {
-		k.Fatalf("WaitReleased, or Claim, did not end within %v of its context", k.ever)
+		k.late("WaitReleased, or Claim, did not end within %v of its context", k.ever)
 	}
 	if n := asked.Load(); n >= times && kept.inForce(k.now()) {
 		k.Errorf("a candidate that waits and claims in turn asked %d times within %v while the name was held (woken %d times): WaitReleased must block until it is worth claiming again", n, 2*k.d, woken.Load())
@@ -165,7 +165,7 @@ func waitContext(k *kit) {
 		})
 		if !k.comes(done, k.ever) {
 			cancel()
-			k.Fatalf("WaitReleased did not return within %v though its context %s", k.ever, end.what)
+			k.late("WaitReleased did not return within %v though its context %s", k.ever, end.what)
 		}
 		took := k.now().Sub(<-ended)
 		cancel()
@@ -195,7 +195,7 @@ func waitLeak(k *kit) {
 	most := before + waiters/2
 	for began := k.now(); runtime.NumGoroutine() > most; k.sleep(k.step) {
 		if k.now().Sub(began) > k.ever {
-			k.Fatalf("%d goroutines before and %d now, after %d calls of WaitReleased whose context ended: they leak", before, runtime.NumGoroutine(), waiters)
+			k.late("%d goroutines before and %d now, after %d calls of WaitReleased whose context ended: they leak", before, runtime.NumGoroutine(), waiters)
 		}
 	}
 	kept.free()
@@ -215,7 +215,7 @@ func cancelledWaiter(k *kit) {
 		k.denial(kept, view, next)
 		cancel()
 		if !k.comes(quit, k.ever) {
-			k.Fatalf("WaitReleased did not return within %v of the end of its context", k.ever)
+			k.late("WaitReleased did not return within %v of the end of its context", k.ever)
 		}
 		kept.free()
 		from := k.now()
