@@ -40,7 +40,7 @@ func TestExtendKeepsTheCommandAliveAndNeverMovesBack(t *testing.T) {
 	t.Parallel()
 	stamps := filepath.Join(t.TempDir(), "stamps")
 	first := in(2 * time.Second)
-	cmd := run(t, guard.Config{Argv: []string{self(t), "__stamp", stamps}, Grace: 100 * time.Millisecond, Deadline: first})
+	cmd := run(t, guard.Config{Argv: []string{self(t), "__stamp", stamps}, Grace: 300 * time.Millisecond, Deadline: first})
 	second := first.Add(time.Second)
 	cmd.Extend(second)
 	cmd.Extend(first)

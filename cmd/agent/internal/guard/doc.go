@@ -8,7 +8,7 @@
 // program, started again with Arg as its first word, which is why main calls Main first of all.
 // A deadline is a moment of boot time (package bootclock); the agent moves it on with Extend.
 // The grace is the time from SIGTERM to SIGKILL, the margin the time from SIGKILL to the deadline:
-// a quarter of the grace, at least 20 ms and at most 100 ms.
+// half the grace, at least 20 ms and at most 100 ms.
 //
 // # Promises
 //

@@ -12,7 +12,7 @@ const (
 )
 
 // marginFor gives the time that is kept between SIGKILL and the deadline.
-func marginFor(grace int64) int64 { return min(max(grace/4, minMargin), maxMargin) }
+func marginFor(grace int64) int64 { return min(max(grace/2, minMargin), maxMargin) }
 
 type action int
 
