@@ -30,6 +30,6 @@ func TestConformance(t *testing.T) {
 			}
 		},
 		Requests: sqlstore.Requests,
-		Poll:     20 * time.Millisecond,
+		Poll:     40 * time.Millisecond,
 	})
 }

@@ -49,7 +49,11 @@ func openConn(path, modeOf string) (*conn, error) {
 }
 
 func (c *conn) close() error {
-	return errors.Join(c.c.Close(), c.db.Close())
+	var errs []error
+	for _, s := range c.stmts { // an open one would keep SQLite from closing; database/sql won't close it
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(append(errs, c.c.Close(), c.db.Close())...)
 }
 
 func (c *conn) prepared(query string) (*sql.Stmt, error) {

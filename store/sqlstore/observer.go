@@ -41,8 +41,7 @@ var errNothingDue = errors.New("renewed or gone in the meantime")
 
 // expire ends the sessions that are due, each only if its renewal number is still the one seen. It
 // tries once: while others write, the next tick will do.
-func (p *poll) expire() {
-	now := p.d.cfg.Clock.Now()
+func (p *poll) expire(now time.Time) {
 	if p.nextDue.IsZero() || now.Before(p.nextDue) {
 		return
 	}

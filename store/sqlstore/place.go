@@ -59,6 +59,8 @@ func refuseSpecial(path string) error {
 		return fmt.Errorf("SQLite store %s: is a folder: add the name of a file, such as %s: %w", path, filepath.Join(path, "muster.db"), store.ErrInvalid)
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("SQLite store %s: is not a regular file: choose another path: %w", path, store.ErrInvalid)
+	case info.Size() > 0 && info.Size() < 512: // SQLite would take it for an empty one
+		return fmt.Errorf("SQLite store %s: the file is not a database: choose another path, or move the file away; it was not changed: %w", path, store.ErrInvalid)
 	case links(info) > 1:
 		return fmt.Errorf("SQLite store %s: the file has %d names (hard links), under which processes would not see each other's writes: remove the others: %w", path, links(info), store.ErrInvalid)
 	}
@@ -116,16 +118,29 @@ func (p place) stat() (files, error) {
 	return f, nil
 }
 
+// walState tells two states of the -wal file apart, as finely as the kernel's clock ticks.
+type walState struct{ size, modified int64 }
+
 // check compares what stands at the path with what was opened.
 func (f files) check() error {
+	_, err := f.checkWAL()
+	return err
+}
+
+// checkWAL does the same, and gives what the -wal file looks like.
+func (f files) checkWAL() (walState, error) {
+	var wal walState
 	for i, path := range [3]string{f.path, f.wal(), f.shm()} {
 		info, err := os.Stat(path)
 		switch {
 		case err != nil:
-			return fmt.Errorf("SQLite store %s: %s was %w under way: %w", f.path, path, errReplaced, err)
+			return wal, fmt.Errorf("SQLite store %s: %s was %w under way: %w", f.path, path, errReplaced, err)
 		case !os.SameFile(info, f.infos[i]):
-			return fmt.Errorf("SQLite store %s: %s was %w under way", f.path, path, errReplaced)
+			return wal, fmt.Errorf("SQLite store %s: %s was %w under way", f.path, path, errReplaced)
+		}
+		if i == 1 {
+			wal = walState{size: info.Size(), modified: info.ModTime().UnixNano()}
 		}
 	}
-	return nil
+	return wal, nil
 }

@@ -13,6 +13,11 @@ const (
 	staleAfter = 250 * time.Millisecond
 	// reopenEvery is the longest time between two tries to open a lost file.
 	reopenEvery = 250 * time.Millisecond
+	// walTick is longer than a tick of the kernel's clock, which dates the -wal file: two commits
+	// within one may leave it looking the same.
+	walTick = 50 * time.Millisecond
+	// mostSkipped is how many polls may trust the looks of the -wal file, one after another.
+	mostSkipped = 4
 	// expiryFactor is TTL's share until an observer ends a session: it allows for a clock that is
 	// 1 % fast.
 	expiryFactor = 1.01
@@ -24,7 +29,10 @@ type poll struct {
 	d       *driver
 	h       *handle // nil while the file is lost
 	version int64   // data_version when the changes were last read; 0: never
-	rev     uint64  // told to the watches
+	wal     walState
+	settled time.Time // when data_version was asked for often enough since the -wal file changed
+	skipped int       // ticks since it was last asked for
+	rev     uint64    // told to the watches
 
 	seen    map[store.SessionID]sighting
 	nextDue time.Time // when the first of them is due; zero: none
@@ -53,7 +61,7 @@ func newPoll(d *driver, h *handle) *poll {
 }
 
 func (p *poll) adopt(h *handle) {
-	p.h, p.version, p.rev = h, 0, h.start
+	p.h, p.version, p.rev, p.wal = h, 0, h.start, walState{}
 	p.seen, p.nextDue = map[store.SessionID]sighting{}, time.Time{}
 	p.good, p.stale, p.reopen = p.d.cfg.Clock.Now(), false, 0
 }
@@ -88,12 +96,13 @@ func (p *poll) tick() {
 		return // the driver is closing
 	}
 	h := p.h
-	err := p.look()
+	now := p.d.cfg.Clock.Now()
+	err := p.look(now)
 	if err == nil {
-		p.expire()
+		p.expire(now)
 	}
 	h.release()
-	p.judge(h, err)
+	p.judge(h, now, err)
 }
 
 func (p *poll) drop() {
@@ -101,9 +110,9 @@ func (p *poll) drop() {
 }
 
 // judge tells the watches how current they are.
-func (p *poll) judge(h *handle, err error) {
+func (p *poll) judge(h *handle, looked time.Time, err error) {
 	if err == nil {
-		p.good = p.d.cfg.Clock.Now()
+		p.good = looked
 		if p.stale {
 			p.stale = false
 			p.d.tell(item{kind: store.EventCurrent, from: h, rev: p.rev})
@@ -159,10 +168,19 @@ func (p *poll) find() bool {
 }
 
 // look asks whether anything changed, and if so reads what.
-func (p *poll) look() error {
-	if err := p.h.check(); err != nil {
+func (p *poll) look(now time.Time) error {
+	wal, err := p.h.checkWAL()
+	if err != nil {
 		return err
 	}
+	if wal != p.wal {
+		p.wal, p.settled = wal, now.Add(walTick)
+	}
+	if p.version != 0 && now.After(p.settled) && p.skipped < mostSkipped {
+		p.skipped++ // this costs a third of asking SQLite, and at rest it is all that happens
+		return nil
+	}
+	p.skipped = 0
 	p.d.requests.Add(1)
 	var version int64
 	if err := p.h.poller.one(sqlDataVersion, nil, &version); err != nil {

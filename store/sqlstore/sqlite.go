@@ -24,7 +24,7 @@ type SQLiteConfig struct {
 	Clock store.Clock
 	// Logger gets a line when the file is lost and when it is back. Default: slog.Default().
 	Logger *slog.Logger
-	// Poll is the time between two looks at the file's change counter, 1 to 100 ms. Default: 20 ms.
+	// Poll is the time between two looks at the file's change counter, 1 to 80 ms. Default: 40 ms.
 	Poll time.Duration
 }
 
@@ -39,8 +39,8 @@ func (c SQLiteConfig) Validate() error {
 		return fmt.Errorf("SQLite store: the path %q is relative: give an absolute one: %w", c.Path, store.ErrInvalid)
 	case strings.HasSuffix(filepath.ToSlash(c.Path), "/"):
 		return fmt.Errorf("SQLite store: the path %q names a folder: add the name of a file, such as muster.db: %w", c.Path, store.ErrInvalid)
-	case c.Poll < 0 || c.Poll > 0 && c.Poll < time.Millisecond || c.Poll > 100*time.Millisecond:
-		return fmt.Errorf("SQLite store: a poll every %v: use 1ms to 100ms: %w", c.Poll, store.ErrInvalid)
+	case c.Poll < 0 || c.Poll > 0 && c.Poll < time.Millisecond || c.Poll > 80*time.Millisecond:
+		return fmt.Errorf("SQLite store: a poll every %v: use 1ms to 80ms: %w", c.Poll, store.ErrInvalid)
 	}
 	return nil
 }
@@ -54,7 +54,7 @@ func (c SQLiteConfig) withDefaults() SQLiteConfig {
 		c.Logger = slog.Default()
 	}
 	if c.Poll == 0 {
-		c.Poll = 20 * time.Millisecond
+		c.Poll = 40 * time.Millisecond
 	}
 	return c
 }
