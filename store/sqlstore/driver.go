@@ -29,7 +29,8 @@ type driver struct {
 	lost     error   // why
 	present  *presence
 	watchers map[*watcher]struct{}
-	lastEnd  time.Time // of the latest write
+	lastEnd  time.Time // of the latest write, on lockClock
+	unsaved  bool      // commits of this driver may stand in the -wal file only
 }
 
 func newDriver(cfg SQLiteConfig) *driver {
@@ -159,10 +160,10 @@ func (d *driver) wake() {
 	}
 }
 
-// bounded gives a context that ends with ctx, or after patience on the clock.
-func (d *driver) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+// bounded gives a context that ends with ctx, or after patience.
+func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	timer := d.cfg.Clock.AfterFunc(patience, func() { cancel(errPatience) })
+	timer := lockClock.AfterFunc(patience, func() { cancel(errPatience) })
 	return ctx, func() {
 		timer.Stop()
 		cancel(nil)

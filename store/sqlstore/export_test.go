@@ -7,3 +7,6 @@ func Requests(d store.Driver) int { return int(d.(*driver).requests.Load()) }
 
 // NetworkName is networkName.
 var NetworkName = networkName
+
+// End is what an observer does that has seen these renewal numbers for long enough.
+func End(d store.Driver, due map[store.SessionID]int64) { d.(*driver).end(d.(*driver).handle, due) }

@@ -31,14 +31,14 @@ type handle struct {
 // openHandle opens what stands at the path, or creates it; with proof only if prove is set. It
 // leaves nothing behind if it fails.
 func (d *driver) openHandle(ctx context.Context, prove bool) (*handle, *presence, error) {
-	ctx, cancel := d.bounded(ctx)
+	ctx, cancel := bounded(ctx)
 	defer cancel()
 	p, made, err := findPlace(d.cfg.Path)
 	if err != nil {
 		removeFolders(made)
 		return nil, nil, openFault(d.cfg.Path, err)
 	}
-	lock, err := lockOpening(ctx, p, d.cfg.Clock, d.closing)
+	lock, err := lockOpening(ctx, p, d.closing)
 	if err != nil {
 		removeFolders(made)
 		return nil, nil, openFault(d.cfg.Path, err)
@@ -55,7 +55,11 @@ func (d *driver) openHandle(ctx context.Context, prove bool) (*handle, *presence
 		lock.undo()
 		removeFolders(made)
 	}
-	if err := lock.dropForeignWAL(); err != nil {
+	err = lock.dropForeignWAL()
+	if !created && mayNot(p.real) {
+		err = &os.PathError{Op: "open", Path: p.real, Err: os.ErrPermission} // SQLite would open it for reading
+	}
+	if err != nil {
 		undo()
 		return nil, nil, openFault(d.cfg.Path, err)
 	}
@@ -70,7 +74,7 @@ func (d *driver) openHandle(ctx context.Context, prove bool) (*handle, *presence
 			h.release()
 			<-h.closed
 		}
-		if busy(err) && wait.sleep(ctx, d.cfg.Clock, d.closing) == nil {
+		if busy(err) && wait.sleep(ctx, d.closing) == nil {
 			continue
 		}
 		present.close()
@@ -183,8 +187,9 @@ func (c *conn) create(p place, present *presence, prove bool) error {
 	}
 	if err != nil {
 		_ = c.exec(sqlRollback) // fails if SQLite did it already
+		return err
 	}
-	return err
+	return c.exec(sqlCheckpoint) // so that the file alone is a database of ours
 }
 
 // use takes a share of the handle, which release gives back.

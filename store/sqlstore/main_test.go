@@ -137,3 +137,12 @@ func (w *watching) until(t testing.TB, what string, good func(store.Event) bool)
 		}
 	}
 }
+
+func removeAll(paths ...string) error {
+	for _, path := range paths {
+		if err := os.RemoveAll(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}

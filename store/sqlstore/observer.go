@@ -37,27 +37,34 @@ func (p *poll) readSessions() error {
 	return nil
 }
 
-var errNothingDue = errors.New("renewed or gone in the meantime")
-
-// expire ends the sessions that are due, each only if its renewal number is still the one seen. It
-// tries once: while others write, the next tick will do.
+// expire ends the sessions that are due. It tries once: while others write, the next tick will do.
 func (p *poll) expire(now time.Time) {
 	if p.nextDue.IsZero() || now.Before(p.nextDue) {
 		return
 	}
+	due := map[store.SessionID]int64{}
+	for id, s := range p.seen {
+		if !now.Before(s.due()) {
+			due[id] = s.renewals
+		}
+	}
+	p.d.end(p.h, due)
+}
+
+var errNothingDue = errors.New("renewed or gone in the meantime")
+
+// end deletes sessions, each only if its renewal number is still the one given, with what they own.
+func (d *driver) end(h *handle, due map[store.SessionID]int64) {
 	select {
-	case p.h.writer.turn <- struct{}{}:
+	case h.writer.turn <- struct{}{}:
 	default:
 		return
 	}
-	defer func() { <-p.h.writer.turn }()
-	_, err := p.d.transact(p.h, func(tx *tx) error {
+	defer func() { <-h.writer.turn }()
+	_, err := d.transact(h, func(tx *tx) error {
 		ended := false
-		for id, s := range p.seen {
-			if now.Before(s.due()) {
-				continue
-			}
-			n, err := tx.do(sqlExpire, string(id), s.renewals)
+		for id, renewals := range due {
+			n, err := tx.do(sqlExpire, string(id), renewals)
 			if err != nil {
 				return err
 			}
@@ -74,6 +81,6 @@ func (p *poll) expire(now time.Time) {
 		return nil
 	})
 	if err == nil {
-		p.d.wake() // to read the sessions and tell the deletions
+		d.wake() // to read the sessions and tell the deletions
 	}
 }

@@ -212,3 +212,13 @@ func TestNetworkFileSystemsAreKnownByTheirNumbers(t *testing.T) {
 		assert.Equal(t, name, sqlstore.NetworkName(magic), "%#x", magic)
 	}
 }
+
+// rawValue reads one value without the driver.
+func rawValue(t testing.TB, path, query string) (value string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	require.NoError(t, err)
+	require.NoError(t, db.QueryRow(query).Scan(&value))
+	require.NoError(t, db.Close())
+	return value
+}

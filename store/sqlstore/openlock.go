@@ -26,14 +26,14 @@ type openLock struct {
 }
 
 // lockOpening waits for the lock until ctx ends, or closing is closed.
-func lockOpening(ctx context.Context, p place, clk store.Clock, closing <-chan struct{}) (*openLock, error) {
+func lockOpening(ctx context.Context, p place, closing <-chan struct{}) (*openLock, error) {
 	wait := newBackoff(5*time.Millisecond, 25*time.Millisecond)
 	for {
 		l, err := tryLockOpening(p)
 		if l != nil || err != nil {
 			return l, err
 		}
-		if err := wait.sleep(ctx, clk, closing); err != nil {
+		if err := wait.sleep(ctx, closing); err != nil {
 			return nil, fmt.Errorf("SQLite store %s: another process has been opening it all the time, and may be stopped or stuck: continue or end what holds %s (%w): %w", p.path, p.lock(), err, store.ErrUnreachable)
 		}
 	}

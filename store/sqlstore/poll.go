@@ -18,6 +18,8 @@ const (
 	walTick = 50 * time.Millisecond
 	// mostSkipped is how many polls may trust the looks of the -wal file, one after another.
 	mostSkipped = 4
+	// saveAfter is how long a driver that wrote must be at rest until it saves to the file proper.
+	saveAfter = time.Second
 	// expiryFactor is TTL's share until an observer ends a session: it allows for a clock that is
 	// 1 % fast.
 	expiryFactor = 1.01
@@ -100,6 +102,7 @@ func (p *poll) tick() {
 	err := p.look(now)
 	if err == nil {
 		p.expire(now)
+		p.save()
 	}
 	h.release()
 	p.judge(h, now, err)
@@ -249,5 +252,26 @@ func (p *poll) readChanges() error {
 		if rows == 0 {
 			return nil
 		}
+	}
+}
+
+// save brings what this driver committed from the -wal file to the file proper, once it is at rest:
+// so somebody who moves or copies only the latter loses little.
+func (p *poll) save() {
+	p.d.mu.Lock()
+	due := p.d.unsaved && lockClock.Now().Sub(p.d.lastEnd) >= saveAfter
+	p.d.mu.Unlock()
+	if !due {
+		return
+	}
+	select {
+	case p.h.writer.turn <- struct{}{}:
+		p.d.mu.Lock()
+		p.d.unsaved = false
+		p.d.mu.Unlock()
+		var busy, frames, saved int
+		_ = p.h.writer.one(sqlCheckpoint, nil, &busy, &frames, &saved) // if not now, then later
+		<-p.h.writer.turn
+	default:
 	}
 }

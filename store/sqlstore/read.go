@@ -16,7 +16,7 @@ func (d *driver) read(ctx context.Context, f func(h *handle, c *conn) error) err
 		return err
 	}
 	defer h.release()
-	ctx, cancel := d.bounded(ctx)
+	ctx, cancel := bounded(ctx)
 	defer cancel()
 	wait := newBackoff(time.Millisecond, 8*time.Millisecond)
 	for {
@@ -42,7 +42,7 @@ func (d *driver) read(ctx context.Context, f func(h *handle, c *conn) error) err
 		if !busy(err) {
 			return d.unsent(ctx, h, err)
 		}
-		if waitErr := wait.sleep(ctx, d.cfg.Clock, h.gone); waitErr != nil {
+		if waitErr := wait.sleep(ctx, h.gone); waitErr != nil {
 			return d.unsent(ctx, h, fmt.Errorf("%w: %w", waitErr, err))
 		}
 	}

@@ -55,6 +55,7 @@ const (
 	sqlApplication = `PRAGMA application_id`
 	sqlTables      = `SELECT count(*) FROM sqlite_master`
 	sqlWAL         = `PRAGMA journal_mode = WAL`
+	sqlCheckpoint  = `PRAGMA wal_checkpoint(PASSIVE)` // never waits for anybody
 	sqlDataVersion = `PRAGMA data_version`
 	sqlIsMeta      = `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'meta'`
 

@@ -27,7 +27,7 @@ func (d *driver) write(ctx context.Context, f func(tx *tx) error) error {
 		return err
 	}
 	defer h.release()
-	ctx, cancel := d.bounded(ctx)
+	ctx, cancel := bounded(ctx)
 	defer cancel()
 	if err := d.giveWay(ctx, h); err != nil {
 		return d.unsent(ctx, h, err)
@@ -53,7 +53,7 @@ func (d *driver) write(ctx context.Context, f func(tx *tx) error) error {
 		case !busy(err):
 			return d.unsent(ctx, h, err)
 		}
-		if waitErr := wait.sleep(ctx, d.cfg.Clock, h.gone); waitErr != nil {
+		if waitErr := wait.sleep(ctx, h.gone); waitErr != nil {
 			return d.unsent(ctx, h, fmt.Errorf("%w: %w", waitErr, err))
 		}
 	}
@@ -63,12 +63,12 @@ func (d *driver) write(ctx context.Context, f func(tx *tx) error) error {
 // written finds the lock free more often than who polls for it.
 func (d *driver) giveWay(ctx context.Context, h *handle) error {
 	d.mu.Lock()
-	since := d.cfg.Clock.Now().Sub(d.lastEnd)
+	since := lockClock.Now().Sub(d.lastEnd)
 	d.mu.Unlock()
 	if since > 5*time.Millisecond {
 		return nil
 	}
-	return sleep(ctx, d.cfg.Clock, jitter(2*time.Millisecond), h.gone)
+	return sleep(ctx, lockClock, jitter(2*time.Millisecond), h.gone)
 }
 
 // unsent explains why a transaction never began.
@@ -114,7 +114,8 @@ func (d *driver) transact(h *handle, f func(tx *tx) error) (begun bool, err erro
 		err = h.check() // a commit in a file that isn't at the path any more doesn't count
 	}
 	d.mu.Lock()
-	d.lastEnd = d.cfg.Clock.Now()
+	d.lastEnd = lockClock.Now()
+	d.unsaved = d.unsaved || err == nil
 	d.mu.Unlock()
 	if err != nil && lostBy(err) {
 		d.lose(h, err)

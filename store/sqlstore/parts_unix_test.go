@@ -1,3 +1,5 @@
+//go:build unix
+
 package sqlstore_test
 
 import (
@@ -9,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,8 +21,10 @@ import (
 
 // parts are what other processes do in these tests.
 var parts = map[string]func(args []string) error{
-	"hold":   holdPart,
-	"hammer": hammerPart,
+	"hold":     holdPart,
+	"unproven": unprovenPart,
+	"hammer":   hammerPart,
+	"nobody":   nobodyPart,
 }
 
 // holdPart opens the database, says whether it has the proof, and keeps it open until its input
@@ -34,6 +39,17 @@ func holdPart(args []string) error {
 		return err
 	}
 	fmt.Println(proof)
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	return d.Close()
+}
+
+// unprovenPart opens the database, doesn't ask for the proof, and keeps it open until it is killed.
+func unprovenPart(args []string) error {
+	d, err := openAt(args[0])
+	if err != nil {
+		return err
+	}
+	fmt.Println("open")
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	return d.Close()
 }
@@ -124,4 +140,19 @@ func (p *process) end(t testing.TB) {
 	t.Helper()
 	require.NoError(t, p.in.Close())
 	require.NoError(t, p.Wait())
+}
+
+// nobodyPart gives up root's rights, if it has them, and says how opening fails.
+func nobodyPart(args []string) error {
+	if os.Geteuid() == 0 {
+		if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(65534), syscall.Setuid(65534)); err != nil {
+			return err
+		}
+	}
+	d, err := openAt(args[0])
+	fmt.Println(errors.Is(err, store.ErrUnauthorized), err)
+	if err == nil {
+		return d.Close()
+	}
+	return nil
 }
