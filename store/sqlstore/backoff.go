@@ -13,16 +13,30 @@ import (
 // Config has.
 var lockClock store.Clock = bootclock.Clock
 
-// backoff is the wait between two tries for a lock. SQLite knows no queue, so fairness is a matter
-// of chance: all wait about equally long, however long they have waited, and never long.
-type backoff struct{ next, longest time.Duration }
+// backoff is the wait between two tries for a lock. SQLite knows no queue, so whose turn it is is a
+// matter of chance; to be fair, who has waited longer tries more often. When the lock isn't fought
+// for but held, all slow down.
+type backoff struct {
+	next  time.Duration
+	since time.Time // the first wait
+}
 
-func newBackoff(first, longest time.Duration) *backoff { return &backoff{first, longest} }
+const (
+	backoffFirst = 4 * time.Millisecond
+	backoffLeast = time.Millisecond
+	backoffHeld  = 10 * time.Millisecond
+	heldAfter    = 3 * time.Second
+)
+
+func newBackoff() *backoff { return &backoff{next: backoffFirst, since: lockClock.Now()} }
 
 // sleep gives the context's error, store.ErrClosed once closing is closed, or nil.
 func (b *backoff) sleep(ctx context.Context, closing <-chan struct{}) error {
 	d := jitter(b.next)
-	b.next = min(2*b.next, b.longest)
+	b.next = max(b.next*7/8, backoffLeast)
+	if lockClock.Now().Sub(b.since) > heldAfter {
+		b.next = backoffHeld
+	}
 	return sleep(ctx, lockClock, d, closing)
 }
 

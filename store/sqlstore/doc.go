@@ -25,8 +25,9 @@
 //   - Watches and expiry of all kinds share one poll of the file's change counter per driver. A
 //     store that doesn't change is asked for nothing else. Events reach a watch within two polls
 //     and the time of a read.
-//   - Calls wait for their turn to write in a jittered order, at most 5 s or until their context
-//     ends, and then fail with store.ErrUnreachable: nothing was written.
+//   - Calls wait for their turn to write, until their context ends and at most 15 s, and then fail
+//     with store.ErrUnreachable: nothing was written. SQLite has no queue; who has waited longer
+//     tries more often, and who has just written gives way.
 //   - Close ends all calls and watches with store.ErrClosed, waits for the calls in flight, and
 //     leaves the -wal and -shm files to the last process that closes.
 //

@@ -12,7 +12,7 @@ import (
 )
 
 // patience is the longest that a call waits for locks.
-const patience = 5 * time.Second
+const patience = 15 * time.Second
 
 // driver is the store.Driver. Its poll loop opens the handle anew when the file is lost.
 type driver struct {
@@ -170,4 +170,4 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	}
 }
 
-var errPatience = errors.New("waited 5s")
+var errPatience = errors.New("waited 15s")

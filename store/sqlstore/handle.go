@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"sync"
-	"time"
 
 	"github.com/muster-go/muster/store"
 )
@@ -64,7 +63,7 @@ func (d *driver) openHandle(ctx context.Context, prove bool) (*handle, *presence
 		return nil, nil, openFault(d.cfg.Path, err)
 	}
 	present := takePresence(p)
-	wait := newBackoff(time.Millisecond, 10*time.Millisecond)
+	wait := newBackoff()
 	for {
 		h, err := d.connect(p, present, prove)
 		if err == nil {

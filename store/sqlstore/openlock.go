@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/muster-go/muster/store"
 )
@@ -27,7 +26,7 @@ type openLock struct {
 
 // lockOpening waits for the lock until ctx ends, or closing is closed.
 func lockOpening(ctx context.Context, p place, closing <-chan struct{}) (*openLock, error) {
-	wait := newBackoff(5*time.Millisecond, 25*time.Millisecond)
+	wait := newBackoff()
 	for {
 		l, err := tryLockOpening(p)
 		if l != nil || err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"time"
 
 	"github.com/muster-go/muster/store"
 )
@@ -18,7 +17,7 @@ func (d *driver) read(ctx context.Context, f func(h *handle, c *conn) error) err
 	defer h.release()
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	wait := newBackoff(time.Millisecond, 8*time.Millisecond)
+	wait := newBackoff()
 	for {
 		select {
 		case h.reader.turn <- struct{}{}:

@@ -93,7 +93,7 @@ func sqlitePath(u *url.URL) (string, error) {
 // SQLite opens, or creates, the database at the path. It fails, and leaves nothing behind, with
 // store.ErrInvalid (a bad path, a network file system, a file that is no database, another
 // program's or a newer version's), with store.ErrUnauthorized (permissions), or with an error after
-// which trying again may help (the file is locked). It waits for locks until ctx ends, at most 5 s.
+// which trying again may help (the file is locked). It waits for locks until ctx ends, at most 15 s.
 func SQLite(ctx context.Context, cfg SQLiteConfig) (store.Driver, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err

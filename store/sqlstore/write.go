@@ -32,7 +32,7 @@ func (d *driver) write(ctx context.Context, f func(tx *tx) error) error {
 	if err := d.giveWay(ctx, h); err != nil {
 		return d.unsent(ctx, h, err)
 	}
-	wait := newBackoff(time.Millisecond, 8*time.Millisecond)
+	wait := newBackoff()
 	for {
 		select {
 		case h.writer.turn <- struct{}{}:
@@ -68,7 +68,7 @@ func (d *driver) giveWay(ctx context.Context, h *handle) error {
 	if since > 5*time.Millisecond {
 		return nil
 	}
-	return sleep(ctx, lockClock, jitter(2*time.Millisecond), h.gone)
+	return sleep(ctx, lockClock, jitter(3*time.Millisecond), h.gone)
 }
 
 // unsent explains why a transaction never began.

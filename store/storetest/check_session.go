@@ -229,7 +229,7 @@ func orphansAreHarmless(k *trial) {
 			// Renewing would revive one that isn't gone, so this asks what can't.
 			o := k.write(d, store.Write{Kind: store.Create, Key: k.root + "probe", Session: orphan})
 			if o.Err == nil {
-				k.delete(d, k.root+"probe", o.Rev)
+				k.write(d, store.Write{Kind: store.Delete, Key: k.root + "probe", If: o.Rev}) // it may have gone with its session by now
 			}
 			return o.Err != nil
 		}, "the forgotten session to end")
