@@ -31,6 +31,9 @@ type Config struct {
 
 	Grace    time.Duration // from SIGTERM to SIGKILL; 0: SIGKILL at once
 	Deadline time.Time     // when the command must be dead, on bootclock.Clock
+	// Renewed gives the deadline as it is by now. It is asked when the guardian is up, which takes
+	// a while on a busy machine. Nil: it is still Deadline.
+	Renewed func() time.Time
 
 	// Executable starts the guardian: a program that calls Main, and its arguments. Nil: this
 	// program with Arg.

@@ -23,6 +23,7 @@ func Main() {
 	// ignored one, has its default again in the command.
 	signal.Notify(make(chan os.Signal, 1))
 	g := &guardian{orders: lines{fd: controlFD}, agent: true, asked: map[int]uint64{}}
+	g.report(report{Ready: true})
 	var s setup
 	if err := g.orders.next(&s); err != nil {
 		fmt.Fprintln(os.Stderr, "agent: "+Arg+" is for the agent itself: use agent run")

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muster-go/muster/internal/bootclock"
 )
 
 // Protection says whether commands are stopped in time also while this agent is frozen, and what a
@@ -125,8 +127,46 @@ func (w *watch) fork(argv []string, attr *os.ProcAttr) (err error) {
 	return nil
 }
 
+// patienceForReady is what the guardian is given to come up, if the deadline moves on meanwhile.
+const patienceForReady = 10 * time.Second
+
+// ready waits until the guardian is up.
+func (w *watch) ready() error {
+	began := boot(w.cfg)
+	for {
+		timer := w.cfg.Clock.NewTimer(time.Duration(w.ladder.deadline - w.ladder.margin - boot(w.cfg)))
+		select {
+		case <-timer.Chan():
+			if before := w.ladder.deadline; w.renewed() == before || boot(w.cfg)-began > int64(patienceForReady) {
+				return fmt.Errorf("command %q was not started: its guardian didn't answer: %w", w.cfg.Argv[0], ErrDeadline)
+			}
+		case _, ok := <-w.reports:
+			timer.Stop()
+			if !ok {
+				return fmt.Errorf("command %q was not started: its guardian died", w.cfg.Argv[0])
+			}
+			if left := w.renewed() - boot(w.cfg); left <= int64(w.cfg.Grace) {
+				return tooLate(w.cfg, left)
+			}
+			return nil
+		}
+	}
+}
+
+// renewed brings the first deadline up to date.
+func (w *watch) renewed() int64 {
+	if w.cfg.Renewed != nil {
+		w.ladder.extend(bootclock.FromBoot(w.cfg.Renewed()))
+		w.sent = w.ladder.deadline
+	}
+	return w.ladder.deadline
+}
+
 // launch has the guardian start the command.
 func (w *watch) launch(path string) error {
+	if err := w.ready(); err != nil {
+		return err
+	}
 	var sending sync.WaitGroup
 	sending.Go(func() {
 		// The environment may be longer than the pipe. If this fails the guardian is dead.

@@ -34,6 +34,7 @@ type order struct {
 
 // report is a line from the guardian; it says one thing.
 type report struct {
+	Ready      bool   `json:",omitempty"` // the guardian is up: the first one
 	Pid        int    `json:",omitempty"` // the command runs
 	Late       bool   `json:",omitempty"` // it was not started: the deadline is too near
 	Errno      int    `json:",omitempty"` // it was not started: why

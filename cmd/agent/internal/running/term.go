@@ -64,7 +64,7 @@ func (r *runner) term(hold holds) (again bool, err error) {
 		t.command, err = guard.Start(guard.Config{
 			Argv: r.Argv, Env: env,
 			Stdin: r.Stdin, Stdout: r.Stdout, Stderr: r.Stderr,
-			Grace: r.Grace, Deadline: hold.Deadline(), Logger: r.Logger,
+			Grace: r.Grace, Deadline: hold.Deadline(), Renewed: hold.Deadline, Logger: r.Logger,
 		})
 		switch {
 		case err == nil:
