@@ -83,7 +83,7 @@ func (p *process) start() *process {
 		_ = p.cmd.Process.Kill()
 		<-p.done
 		if p.lab.t.Failed() {
-			p.lab.t.Logf("agent %q\nstdout:\n%s\nstderr:\n%s", p.cmd.Args[1:], p.stdout, p.stderr)
+			p.lab.t.Logf("agent %q: %v\nstdout:\n%s\nstderr:\n%s", p.cmd.Args[1:], p.cmd.ProcessState, p.stdout, p.stderr)
 		}
 	})
 	return p

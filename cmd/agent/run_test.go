@@ -63,7 +63,7 @@ func TestResign(t *testing.T) {
 	})
 	t.Run("a leader that doesn't stop in time", func(t *testing.T) {
 		l := newLab(t)
-		p := l.start(append([]string{"run", "hello", "--ttl", "1h", "--grace", "20m"}, self("helper-stop")...)...)
+		p := l.start(append([]string{"run", "hello", "--ttl", "1h", "--grace", "30s"}, self("helper-stop")...)...)
 		p.said(p.stdout, "ready")
 		resigned := l.run("election", "resign", "hello", "--timeout", "4s")
 		assert.Equal(t, 75, resigned.wait())

@@ -62,6 +62,14 @@ func TestFrozenGuardian(t *testing.T) {
 		require.NoError(t, unix.Kill(a.guardian, unix.SIGCONT))
 		assert.Equal(t, guard.Exit{Code: 7}, a.exit(t), "and its guardian, back again, says how")
 	})
+	t.Run("back after the agent's SIGTERM, it doesn't take that for the command's own end", func(t *testing.T) {
+		t.Parallel()
+		a := startAgent(t, agentConfig{Argv: []string{"sleep", "1000"}, TTL: 11 * time.Second, Grace: 10 * time.Second}, nil)
+		require.NoError(t, unix.Kill(a.guardian, unix.SIGSTOP))
+		eventually(t, "SIGTERM ends the command", func() bool { return parentOf(a.command) == 0 })
+		require.NoError(t, unix.Kill(a.guardian, unix.SIGCONT))
+		assert.Equal(t, guard.Exit{Code: -1, Signal: syscall.SIGTERM, ByDeadline: true}, a.exit(t))
+	})
 	t.Run("and agent: the command dies as soon as one goes on", func(t *testing.T) {
 		t.Parallel()
 		a := startAgent(t, agentConfig{Argv: []string{"sleep", "1000"}, TTL: 2 * time.Second, Grace: 100 * time.Millisecond}, nil)

@@ -100,7 +100,8 @@ func (w *watch) hear(r report) {
 		w.ladder.extend(r.Ack)
 	case r.Stopping:
 		w.ladder.begin(boot(w.cfg))
-		w.ladder.byDeadline = r.ByDeadline
+		// A guardian that was slower than this side's SIGTERM knows only that the command ended.
+		w.ladder.byDeadline = r.ByDeadline || w.ladder.byDeadline && w.ladder.terminated
 		w.ladder.yield(w.ladder.last())
 	case r.Killing:
 		w.ladder.yield(boot(w.cfg) + patience) // the dead may need their time to go
