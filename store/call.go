@@ -9,8 +9,9 @@ import (
 )
 
 // maxCalls bounds how many requests can be under way at once, those included that were abandoned
-// and still hang in the driver. What keeps a session alive doesn't count: each session bounds its
-// own, so that no other hanging request is in its way.
+// and still hang in the driver (see slots). What keeps a session alive doesn't count: each session
+// bounds its grants, renewals and revocations, each kind by itself, so that no other hanging
+// request is in their way.
 const (
 	maxCalls        = 64
 	maxSessionCalls = 4
@@ -27,33 +28,24 @@ type answer[T any] struct {
 
 // call makes a request of the driver and waits for its answer, but no longer than the limit, ctx
 // or the store's life, even if the driver ignores its context.
-func call[T any](ctx context.Context, s *Store, slots chan struct{}, op string, limit time.Duration, f func(context.Context) (T, error)) (T, error) {
+func call[T any](ctx context.Context, s *Store, slots *slots, op string, limit time.Duration, f func(context.Context) (T, error)) (T, error) {
 	var none T
-	select {
-	case slots <- struct{}{}:
-	case <-ctx.Done():
-		return none, refusedBy(ctx.Err())
-	case <-s.ctx.Done():
-		return none, ErrClosed
+	timer := s.clk.NewTimer(limit)
+	defer timer.Stop()
+	place, err := slots.enter(ctx, timer.Chan())
+	if err != nil {
+		return none, err
 	}
-	if s.ctx.Err() != nil || ctx.Err() != nil {
-		<-slots
-		if s.ctx.Err() != nil {
-			return none, ErrClosed
-		}
-		return none, refusedBy(ctx.Err())
-	}
+	defer place.abandon() // unless it has returned
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	answers := make(chan answer[T], 1)
 	go func() {
-		defer func() { <-slots }()
 		value, err := f(ctx)
+		place.leave()
 		s.meter.request(op, err)
 		answers <- answer[T]{value, err}
 	}()
-	timer := s.clk.NewTimer(limit)
-	defer timer.Stop()
 	select {
 	case a := <-answers:
 		return a.value, a.err

@@ -97,6 +97,9 @@ func (l *Lease) extend(sent time.Duration) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.err != nil {
+		return
+	}
 	if until := int64(sent + l.session.Guarantee()); until > l.deadline.Load() {
 		l.deadline.Store(until)
 	}
@@ -135,7 +138,8 @@ func (l *Lease) Extend(ctx context.Context, d time.Duration) error {
 }
 
 // Hold counts guarded work on the lease: as long as there is any, the session is not revoked by
-// this process, even if the lease is lost (R12). Release drops the count, once.
+// this process, even if the lease is lost (R12). On a lease that is Valid after Hold this is sure;
+// one that was lost before may have been revoked already. Release drops the count, once.
 func (l *Lease) Hold() (release func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -177,13 +181,19 @@ func (l *Lease) keep(ctx context.Context) {
 	defer next.Stop()
 	limit := s.clk.NewTimer(time.Duration(l.deadline.Load()) - s.now())
 	defer limit.Stop()
-	answers := make(chan renewal, maxSessionCalls)
+	answers := make(chan renewal)
 	busy, renewals := 0, 0
 	renew := func() {
 		next.Reset(ttl / 5)
-		if busy < maxSessionCalls {
+		if place, ok := l.session.renewals.tryEnter(); ok {
 			busy++
-			go func() { answers <- l.renew(ctx) }()
+			go func() {
+				r := l.renew(ctx, place)
+				select {
+				case answers <- r:
+				case <-ctx.Done():
+				}
+			}()
 		}
 	}
 	for {
@@ -226,11 +236,13 @@ func (l *Lease) keep(ctx context.Context) {
 }
 
 // renew asks once; the moment of sending is read before the request leaves. The driver is told to
-// give up after a third of the TTL.
-func (l *Lease) renew(ctx context.Context) renewal {
+// give up after a third of the TTL, or when the lease is over.
+func (l *Lease) renew(ctx context.Context, place *slot) renewal {
 	s := l.store
+	defer place.leave()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer context.AfterFunc(ctx, place.abandon)()
 	limit := s.clk.AfterFunc(l.session.ttl/3, cancel)
 	defer limit.Stop()
 	sent := s.now()
@@ -265,7 +277,7 @@ func (l *Lease) revoke(ctx context.Context, persist bool) {
 	}
 	retry := backoff{first: l.session.ttl / 20, most: l.session.ttl}
 	for ctx.Err() == nil {
-		_, err := call(ctx, l.store, l.session.slots, "revoke", l.store.cfg.CallTimeout, func(ctx context.Context) (struct{}, error) {
+		_, err := call(ctx, l.store, l.session.revocations, "revoke", l.store.cfg.CallTimeout, func(ctx context.Context) (struct{}, error) {
 			return struct{}{}, l.store.driver.Revoke(ctx, l.id)
 		})
 		if err == nil || isGone(err) || permanent(err) {

@@ -40,8 +40,9 @@ type witnessed struct {
 	firstSeen time.Duration // when a read that showed the era had returned, since Store.base
 	rev       uint64        // the greatest revision seen in the era
 	highest   uint64        // the greatest Floor + revision seen in any era
-	longest   time.Duration // the longest TTL of this process
+	longest   time.Duration // the longest TTL seen in use, in any era
 	proof     bool          // the driver's, until an era stands on it
+	proofAt   time.Duration // before it was asked for
 }
 
 func (r *root) init(s *Store) { r.s = s }
@@ -109,13 +110,17 @@ func (r *root) read(ctx context.Context, ttl time.Duration) (rootRecord, error) 
 // rev, and seen is what this process knew before.
 func (r *root) mend(ctx context.Context, now rootRecord, rev uint64, seen witnessed) (want rootRecord, why string, err error) {
 	want = now
+	// A proof is for one creation of the store. The one that was asked about may be gone when it was
+	// long ago; but in less than a TTL nobody else can have come to lead without it.
+	proven := seen.proof && r.s.now() < seen.proofAt+seen.longest
 	want.TTL = max(want.TTL, seen.longest)
 	switch {
 	case now.Era == "":
-		if want.Settled = r.s.cfg.Fresh || seen.proof; !want.Settled {
+		if want.Settled = r.s.cfg.Fresh || proven; !want.Settled {
+			asked := r.s.now()
 			want.Settled, err = call(ctx, r.s, r.s.slots, "proof", r.s.cfg.CallTimeout, r.s.driver.Proof)
 			r.mu.Lock()
-			r.proof = want.Settled
+			r.proof, r.proofAt = want.Settled, asked
 			r.mu.Unlock()
 		}
 		why = "the store had none"
@@ -123,7 +128,7 @@ func (r *root) mend(ctx context.Context, now rootRecord, rev uint64, seen witnes
 		want.Settled, why = false, fmt.Sprintf("the store's revision fell from %d to %d: it was restored", seen.rev, rev)
 	case now.Floor+rev < seen.highest:
 		why = fmt.Sprintf("tokens up to %d were seen, and this era's have only reached %d", seen.highest, now.Floor+rev)
-	case !now.Settled && seen.proof: // another process wrote the era of the creation that was proven
+	case !now.Settled && proven: // another process wrote the era of the creation that was proven
 		want.Settled = true
 	case !now.Settled && now.Era == seen.known.Era && r.s.now() >= seen.firstSeen+r.s.adult(want.TTL):
 		want.Settled = true
@@ -149,6 +154,8 @@ func (r *root) witness(now rootRecord, modRev, rev uint64) {
 	r.known, r.modRev, r.proof = now, modRev, false
 	r.rev = max(r.rev, rev)
 	r.highest = max(r.highest, now.Floor+r.rev)
+	// What others use counts in the eras to come too: after a wipe, one of them may live on unheard.
+	r.longest = max(r.longest, now.TTL)
 	r.mu.Unlock()
 	if old != "" && old != now.Era {
 		r.loseAll(now.Era, fmt.Errorf("%w: the store's era changed: it was wiped or restored", ErrSessionGone))

@@ -15,7 +15,8 @@ import (
 type Session struct {
 	store *Store
 	ttl   time.Duration
-	slots chan struct{}
+
+	grants, renewals, revocations *slots
 
 	cancel context.CancelFunc
 	ended  chan struct{} // closed when the loop has ended
@@ -51,7 +52,7 @@ func (s *Store) Session(ttl time.Duration) (*Session, error) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	x := &Session{
 		store: s, ttl: ttl, refs: 1, cancel: cancel,
-		slots:   make(chan struct{}, maxSessionCalls),
+		grants: newSlots(s, maxSessionCalls), renewals: newSlots(s, maxSessionCalls), revocations: newSlots(s, maxSessionCalls),
 		ended:   make(chan struct{}),
 		kick:    make(chan struct{}, 1),
 		changed: make(chan struct{}),
@@ -111,7 +112,8 @@ func (x *Session) Lease(ctx context.Context) (*Lease, error) {
 
 // Close gives the session up. With the last Close it ends: the lease is lost at once, and revoked
 // unless guarded work still holds it (see Lease.Hold). Close waits for that, but not for longer
-// than two seconds. A reference is closed once.
+// than two seconds. Before the last, Close only has what its user forgot deleted soon. A reference
+// is closed once.
 func (x *Session) Close() {
 	x.store.mu.Lock()
 	x.refs--
@@ -123,6 +125,11 @@ func (x *Session) Close() {
 	if last {
 		x.cancel()
 		<-x.ended
+		return
+	}
+	select {
+	case x.kick <- struct{}{}: // a sweep follows a renewal
+	default:
 	}
 }
 
@@ -180,7 +187,7 @@ func (x *Session) grant(ctx context.Context) (*Lease, error) {
 		id   SessionID
 		sent time.Duration
 	}
-	g, err := call(ctx, s, x.slots, "grant", s.cfg.CallTimeout, func(ctx context.Context) (granted, error) {
+	g, err := call(ctx, s, x.grants, "grant", s.cfg.CallTimeout, func(ctx context.Context) (granted, error) {
 		sent := s.now()
 		id, err := s.driver.Grant(ctx, x.ttl)
 		if err == nil && ctx.Err() != nil { // nobody waits for it any more

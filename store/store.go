@@ -35,8 +35,8 @@ type Config struct {
 	// Margin is taken off every deadline. Default: a fiftieth of the TTL, between 10 and 100 ms,
 	// and the 5 ms that the boot-time clock may lag after a resume.
 	Margin time.Duration
-	// CallTimeout is after how long an unanswered request is given up. Default 5 s. Renewals are
-	// given up after a fifth of their TTL.
+	// CallTimeout is after how long an unanswered request is given up. Default 5 s. A
+	// renewal is followed by another one after a fifth of its TTL, and given up after a third.
 	CallTimeout time.Duration
 }
 
@@ -68,7 +68,7 @@ type Store struct {
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	loops  sync.WaitGroup
-	slots  chan struct{} // bounds the requests under way, abandoned ones included
+	slots  *slots
 	meter  *meter
 	root   root
 
@@ -97,9 +97,9 @@ func New(cfg Config) (*Store, error) {
 	s := &Store{
 		cfg: cfg, driver: cfg.Driver, clk: cfg.Clock, log: cfg.Logger,
 		base:     cfg.Clock.Now(),
-		slots:    make(chan struct{}, maxCalls),
 		sessions: map[time.Duration]*Session{},
 	}
+	s.slots = newSlots(s, maxCalls)
 	s.meter = newMeter(cfg.Metrics)
 	s.root.init(s)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
