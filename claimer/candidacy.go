@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/juju/clock"
@@ -43,6 +44,8 @@ type candidacy struct {
 	releasing bool          // Release was called; ends with the last hold
 	err       error         // why it ended
 	told      bool          // a Claim has said that the claim in force was lost
+
+	last atomic.Pointer[time.Time] // the lease's deadline at the end; nil before
 }
 
 func newCandidacy(q *Queue, c Candidate) *candidacy {
@@ -117,24 +120,31 @@ func (k *candidacy) end(why error, condition func() bool) {
 		k.q.linger(k)
 		k.mu.Lock()
 	}
-	defer k.mu.Unlock()
 	if k.err != nil || condition != nil && !condition() {
+		k.mu.Unlock()
 		return
 	}
 	k.err = why
+	if k.lease != nil {
+		deadline := k.lease.Deadline()
+		k.last.Store(&deadline)
+	}
 	close(k.over)
 	if k.lapse != nil {
 		k.lapse.Stop()
 		k.lapse = nil
 	}
-	if k.claim != nil {
-		k.q.cfg.Logger.Debug("claim ended", "election", k.c.Name, "holder", k.c.Holder, "token", k.claim.Token, "why", why)
-	}
 	k.q.loops.Go(k.bury)
+	claim := k.claim
+	k.mu.Unlock()
+	if claim != nil { // without the lock: a log may block
+		k.q.cfg.Logger.Debug("claim ended", "election", k.c.Name, "holder", k.c.Holder, "token", claim.Token, "why", why)
+	}
 }
 
 // bury deletes the record, after guarded work has stopped, until it is known gone. When the lease
-// is over the store ends its session, and all its records with it.
+// is over the store ends its session, and all its records with it. After Close the record is
+// forgotten at least: the session may live on for others, and then the lease deletes it.
 func (k *candidacy) bury() {
 	k.mu.Lock()
 	lease, key, unheld := k.lease, k.record.Key, k.unheld
@@ -142,7 +152,9 @@ func (k *candidacy) bury() {
 	select {
 	case <-unheld:
 	case <-k.q.ctx.Done():
-		return
+		if held, _, _ := k.guards(); held {
+			return // the last drop forgets it
+		}
 	}
 	wait := 10 * time.Millisecond
 	for lease != nil && key != "" && lease.Valid() {
@@ -208,20 +220,22 @@ func (k *candidacy) inForce() (Claim, bool) {
 }
 
 // grasp puts the claim in force and starts to attend to its record.
-func (k *candidacy) grasp(token uint64) (Claim, error) {
+func (k *candidacy) grasp(token uint64) error {
 	k.mu.Lock()
-	defer k.mu.Unlock()
 	if k.err != nil {
-		return Claim{}, k.err
+		defer k.mu.Unlock()
+		return k.err
 	}
 	k.claim = &Claim{Candidate: k.c, Token: token}
-	k.q.cfg.Logger.Debug("claim in force", "election", k.c.Name, "holder", k.c.Holder, "token", token)
 	k.q.loops.Go(k.attend)
-	return *k.claim, nil
+	k.mu.Unlock()
+	k.q.cfg.Logger.Debug("claim in force", "election", k.c.Name, "holder", k.c.Holder, "token", token)
+	return nil
 }
 
 // attend watches the record of a claim in force: it confirms in the record that the holder knows,
-// hears requests to resign, and ends the claim when the record or the lease is no more.
+// hears requests to resign, and ends the claim when the record or the lease is no more. It waits for
+// no request: one that hangs must not keep it from ending the claim.
 func (k *candidacy) attend() {
 	ctx, cancel := context.WithCancel(k.q.ctx)
 	defer cancel()
@@ -231,6 +245,8 @@ func (k *candidacy) attend() {
 	broken := make(chan error, 1)
 	k.q.loops.Go(func() { broken <- k.q.st.Watch(ctx, key, k.heard) })
 	var retry <-chan time.Time
+	confirming, more := false, false
+	confirmed := make(chan error, 1)
 	for {
 		select {
 		case <-k.over:
@@ -241,7 +257,17 @@ func (k *candidacy) attend() {
 			k.end(lease.Err(), nil)
 			return
 		case <-k.news:
-			if err := k.confirm(ctx); err != nil && !errors.Is(err, store.ErrConflict) { // a conflict brings news of its own
+			if confirming {
+				more = true
+				continue
+			}
+			confirming, more = true, false
+			k.q.loops.Go(func() { confirmed <- k.confirm(ctx) })
+		case err := <-confirmed:
+			confirming = false
+			if more {
+				k.tell()
+			} else if err != nil && !errors.Is(err, store.ErrConflict) { // a conflict brings news of its own
 				retry = k.q.clk.After(100 * time.Millisecond)
 			}
 		case <-retry:

@@ -50,6 +50,7 @@ func (q *Queue) claimOnce(ctx context.Context, c Candidate, d time.Duration) (_ 
 	case <-ctx.Done():
 		return Claim{}, false, fmt.Errorf("election %q: %w", c.Name, ctx.Err())
 	}
+	before := k.ended()
 	claim, err := k.claimNow(ctx, d)
 	over := k.ended()
 	if over == nil {
@@ -64,6 +65,9 @@ func (q *Queue) claimOnce(ctx context.Context, c Candidate, d time.Duration) (_ 
 	case <-k.gone:
 		// A record that vanished before it was in force may go on vanishing: then the caller decides
 		// how often to try.
+		if before != nil && !permanent(before) {
+			return Claim{}, true, nil
+		}
 		if err == nil || errors.Is(over, store.ErrSessionGone) || k.wasInForce() {
 			return Claim{}, !permanent(err), err
 		}
@@ -89,7 +93,10 @@ func (k *candidacy) claimNow(ctx context.Context, d time.Duration) (Claim, error
 		if err != nil {
 			return Claim{}, err
 		}
-		if _, err := k.grasp(token); err != nil {
+		if k.q.besideGuardedWork(k) {
+			return Claim{}, &DeniedError{Name: k.c.Name, Reason: "guarded work of another claim of this process still runs"}
+		}
+		if err := k.grasp(token); err != nil {
 			return Claim{}, err
 		}
 	}

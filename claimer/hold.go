@@ -16,6 +16,9 @@ var errReleased = fmt.Errorf("%w: it was released", ErrNotHeld)
 // next candidate is let in when the record is deleted; if that can't be done now, an error says so
 // and it is tried again until the session's end.
 func (q *Queue) Release(ctx context.Context, c Claim) error {
+	if q.ctx.Err() != nil {
+		return ErrClosed
+	}
 	k := q.find(c)
 	if k == nil {
 		return fmt.Errorf("election %q: release token %d: %w", c.Name, c.Token, ErrNotHeld)
@@ -28,6 +31,8 @@ func (q *Queue) Release(ctx context.Context, c Claim) error {
 	case <-unheld:
 	case <-k.over:
 	case <-ctx.Done():
+	}
+	if held, ended, _ := k.guards(); held && !ended {
 		return fmt.Errorf("election %q: guarded work still holds the claim; it is released when that stops: %w", c.Name, ctx.Err())
 	}
 	k.end(errReleased, nil)
@@ -69,11 +74,16 @@ func (q *Queue) Hold(c Claim) (Hold, error) {
 	if k.err != nil || k.releasing {
 		return nil, fmt.Errorf("election %q: hold token %d: %w", c.Name, c.Token, ErrNotHeld)
 	}
+	release := k.lease.Hold()
+	if !k.lease.Valid() { // its session may be revoked already
+		release()
+		return nil, fmt.Errorf("election %q: hold token %d: %w: %w", c.Name, c.Token, ErrNotHeld, k.lease.Err())
+	}
 	if k.holds == 0 {
 		k.unheld = make(chan struct{})
 	}
 	k.holds++
-	return &hold{k: k, drop: sync.OnceFunc(func() { k.drop() }), lease: k.lease.Hold()}, nil
+	return &hold{k: k, drop: sync.OnceFunc(k.drop), lease: release}, nil
 }
 
 // hold implements Hold.
@@ -83,7 +93,14 @@ type hold struct {
 	lease func()
 }
 
-func (h *hold) Deadline() time.Time          { return h.k.lease.Deadline() }
+// Deadline implements Hold.
+func (h *hold) Deadline() time.Time {
+	if last := h.k.last.Load(); last != nil {
+		return *last
+	}
+	return h.k.lease.Deadline()
+}
+
 func (h *hold) Lost() <-chan struct{}        { return h.k.over }
 func (h *hold) ResignAsked() <-chan struct{} { return h.k.asked }
 
@@ -100,6 +117,9 @@ func (k *candidacy) drop() {
 	last := k.holds == 0
 	if last {
 		close(k.unheld)
+		if k.err != nil { // after Close nobody else does
+			k.lease.Forget(k.record.Key)
+		}
 	}
 	releasing := k.releasing
 	k.rest()
@@ -109,14 +129,10 @@ func (k *candidacy) drop() {
 	}
 }
 
-func (k *candidacy) isHeld() bool {
+// guards tells whether guarded work runs, whether the candidacy is over, and when that work has
+// stopped.
+func (k *candidacy) guards() (held, ended bool, unheld <-chan struct{}) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.holds > 0
-}
-
-func (k *candidacy) unheldChan() <-chan struct{} {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.unheld
+	return k.holds > 0, k.err != nil, k.unheld
 }

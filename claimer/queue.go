@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -154,7 +155,9 @@ func (q *Queue) remove(k *candidacy) {
 func (q *Queue) linger(k *candidacy) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.lingering[k.c.Name] = append(q.lingering[k.c.Name], k)
+	if !slices.Contains(q.lingering[k.c.Name], k) {
+		q.lingering[k.c.Name] = append(q.lingering[k.c.Name], k)
+	}
 }
 
 // blocked gives the channel that closes when guarded work of an earlier candidacy for the name has
@@ -163,18 +166,37 @@ func (q *Queue) blocked(name string) <-chan struct{} {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	rest := q.lingering[name][:0]
+	var blocked <-chan struct{}
 	for _, k := range q.lingering[name] {
-		if k.isHeld() {
+		held, ended, unheld := k.guards()
+		if held {
 			rest = append(rest, k)
 		}
-	}
-	if len(rest) == 0 {
-		delete(q.lingering, name)
-		return nil
+		if held && ended {
+			blocked = unheld
+		}
 	}
 	clear(q.lingering[name][len(rest):])
 	q.lingering[name] = rest
-	return rest[0].unheldChan()
+	if len(rest) == 0 {
+		delete(q.lingering, name)
+	}
+	return blocked
+}
+
+// besideGuardedWork tells whether guarded work runs for another candidacy for k's name, be it over
+// or not yet known to be.
+func (q *Queue) besideGuardedWork(k *candidacy) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for id, other := range q.standing { // where a candidacy stays until its guarded work has stopped
+		if id.name == k.c.Name && other != k {
+			if held, _, _ := other.guards(); held {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // check refuses a candidate that can't stand.
