@@ -185,3 +185,27 @@ func TestR12NobodyOfAProcessIsLetInBesideItsGuardedWork(t *testing.T) {
 		hold.Release()
 	})
 }
+
+func TestR5WhoWaitsForTheEraHearsThatItNeedNotComeOfAge(t *testing.T) {
+	in(t, func(w world) {
+		admin := w.service.Open()
+		proven, err := admin.Proof(context.Background()) // by a process whose era another one's preceded
+		require.NoError(t, err)
+		require.True(t, proven)
+		p := w.process()
+		_, err = p.Claim(context.Background(), candidate("a"), d)
+		require.ErrorIs(t, err, claimer.ErrDenied)
+		start := bootclock.Clock.Now()
+		go func() {
+			time.Sleep(ttl / 4)
+			snap, err := admin.List(context.Background(), "root")
+			assert.NoError(t, err)
+			value := strings.Replace(string(snap.Records[0].Value), `"settled":false`, `"settled":true`, 1)
+			_, err = admin.Apply(context.Background(), []store.Write{{Kind: store.Update, Key: "root", If: snap.Records[0].ModRev, Value: []byte(value)}})
+			assert.NoError(t, err)
+		}()
+		_, err = w.lead(p, "a", ttl)
+		require.NoError(t, err)
+		assert.Less(t, bootclock.Clock.Now().Sub(start), ttl/2)
+	})
+}

@@ -61,7 +61,8 @@ func (k *candidacy) waitTurn(ctx context.Context) error {
 				return err
 			}
 		case place == 0 && young != nil:
-			timer := k.q.clk.NewTimer(young.Wait)
+			// Not for all of it at once: another process may know that the era need not come of age.
+			timer := k.q.clk.NewTimer(min(young.Wait, k.q.cfg.TTL/10))
 			select {
 			case <-timer.Chan():
 			case <-k.over:
@@ -71,7 +72,6 @@ func (k *candidacy) waitTurn(ctx context.Context) error {
 				return ctx.Err()
 			}
 			timer.Stop()
-			return nil
 		default:
 			return nil
 		}
