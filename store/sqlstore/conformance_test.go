@@ -30,6 +30,6 @@ func TestConformance(t *testing.T) {
 			}
 		},
 		Requests: sqlstore.Requests,
-		Poll:     40 * time.Millisecond,
+		Poll:     50 * time.Millisecond,
 	})
 }

@@ -19,7 +19,7 @@ import (
 func eventually(t testing.TB, what string, f func() error) {
 	t.Helper()
 	var err error
-	require.Eventually(t, func() bool { err = f(); return err == nil }, 20*time.Second, 5*time.Millisecond, "%s: %v", what, &err)
+	require.Eventually(t, func() bool { err = f(); return err == nil }, 60*time.Second, 5*time.Millisecond, "%s: %v", what, &err)
 }
 
 func write(d store.Driver, key string) error {

@@ -117,7 +117,7 @@ func (w *watching) wait(t testing.TB, kind store.EventKind) store.Event {
 
 func (w *watching) until(t testing.TB, what string, good func(store.Event) bool) store.Event {
 	t.Helper()
-	limit := time.NewTimer(20 * time.Second)
+	limit := time.NewTimer(60 * time.Second)
 	defer limit.Stop()
 	for {
 		w.mu.Lock()

@@ -16,7 +16,7 @@ import (
 
 func TestProcessesThatHammerOneFileLoseNoUpdate(t *testing.T) {
 	t.Parallel()
-	const processes, times = 4, 60
+	const processes, times = 4, 40
 	path := newPath(t)
 	d := open(t, path)
 	w := watch(t, d, "number")
@@ -54,7 +54,7 @@ func TestAProcessKilledInTheMiddleHarmsNobody(t *testing.T) {
 	t.Parallel()
 	path := newPath(t)
 	d := open(t, path)
-	for round := range 5 {
+	for round := range 3 {
 		p := start(t, "hammer", path, "100000")
 		for range 10 * (round + 1) {
 			p.line(t)

@@ -24,7 +24,7 @@ type SQLiteConfig struct {
 	Clock store.Clock
 	// Logger gets a line when the file is lost and when it is back. Default: slog.Default().
 	Logger *slog.Logger
-	// Poll is the time between two looks at the file's change counter, 1 to 80 ms. Default: 40 ms.
+	// Poll is the time between two looks at the file's change counter, 1 to 80 ms. Default: 50 ms.
 	Poll time.Duration
 }
 
@@ -54,7 +54,7 @@ func (c SQLiteConfig) withDefaults() SQLiteConfig {
 		c.Logger = slog.Default()
 	}
 	if c.Poll == 0 {
-		c.Poll = 40 * time.Millisecond
+		c.Poll = 50 * time.Millisecond
 	}
 	return c
 }
