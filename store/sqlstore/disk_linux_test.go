@@ -100,3 +100,17 @@ func TestNoPermissionNamesThePathAndTheMend(t *testing.T) {
 	said := start(t, "nobody", path).line(t)
 	assert.True(t, strings.HasPrefix(said, "true "), said)
 }
+
+func TestAHolderThatSeesTheFolderByAnotherPathIsNoProof(t *testing.T) {
+	t.Parallel()
+	elsewhere, volume := mount(t, "1m"), t.TempDir()
+	require.NoError(t, unix.Mount(elsewhere, volume, "", unix.MS_BIND, ""))
+	t.Cleanup(func() { require.NoError(t, unix.Unmount(volume, unix.MNT_DETACH)) })
+	holder := start(t, "hold", filepath.Join(elsewhere, "state", "muster.db"))
+	require.Equal(t, "true", holder.line(t))
+	require.NoError(t, holder.Process.Signal(unix.SIGSTOP))
+	require.NoError(t, os.RemoveAll(filepath.Join(volume, "state")))
+	d := open(t, filepath.Join(volume, "state", "muster.db"))
+	assert.False(t, proof(t, d))
+	require.NoError(t, d.Close())
+}

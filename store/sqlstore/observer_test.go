@@ -108,3 +108,20 @@ func TestAWatchThatFellBehindTheChangeLogReadsEverythingAnew(t *testing.T) {
 	tick(pollTime)
 	assert.Equal(t, "last", w.wait(t, store.EventPut).Record.Key)
 }
+
+func TestOtherWritesDoNotKeepASessionAlive(t *testing.T) {
+	t.Parallel()
+	a, _, tick := observed(t)
+	id := grant(t, a, time.Minute)
+	create(t, a, "k", id)
+	other := grant(t, a, time.Hour)
+	tick(pollTime)
+	for i := range 5 {
+		require.Equal(t, []string{"k"}, keys(t, a, "k"))
+		create(t, a, fmt.Sprint("other", i), other)
+		require.NoError(t, a.Renew(context.Background(), other))
+		tick(15 * time.Second)
+	}
+	require.Empty(t, keys(t, a, "k"))
+	require.Len(t, keys(t, a, ""), 5)
+}
