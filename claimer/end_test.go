@@ -198,11 +198,14 @@ func TestR5WhoWaitsForTheEraHearsThatItNeedNotComeOfAge(t *testing.T) {
 		start := bootclock.Clock.Now()
 		go func() {
 			time.Sleep(ttl / 4)
-			snap, err := admin.List(context.Background(), "root")
+			snap, err := admin.List(context.Background(), "root/")
 			assert.NoError(t, err)
-			value := strings.Replace(string(snap.Records[0].Value), `"settled":false`, `"settled":true`, 1)
-			_, err = admin.Apply(context.Background(), []store.Write{{Kind: store.Update, Key: "root", If: snap.Records[0].ModRev, Value: []byte(value)}})
-			assert.NoError(t, err)
+			for _, r := range snap.Records {
+				if mark, _, ok := strings.Cut(r.Key, "/ttl/"); ok {
+					_, err = admin.Apply(context.Background(), []store.Write{{Kind: store.Create, Key: mark + "/settled"}})
+					assert.NoError(t, err)
+				}
+			}
 		}()
 		_, err = w.lead(p, "a", ttl)
 		require.NoError(t, err)

@@ -31,7 +31,7 @@
 // at each renewal for two TTLs after a doubt arose and at every tenth otherwise, and deletes each
 // record that nobody in this process stands behind.
 //
-// R5, era. The record "root" holds a random era and the longest TTL in use. A process that sees it
+// R5, era. The records below "root/" hold a random era and the longest TTL in use. A process that sees it
 // gone, the era changed or revisions run backwards loses its leases at once. In an era younger than
 // the longest TTL nobody leads, for a living holder may not have heard yet; except where the driver
 // proves that none can be alive, or Config.Fresh says so. A process that remembers greater tokens

@@ -166,9 +166,9 @@ func TestR5TheRootRecordDeletedCostsEveryLease(t *testing.T) {
 	in(t, func(w world) {
 		s, h := w.open(store.Config{})
 		_, l := w.lease(s)
-		snap, err := s.List(context.Background(), "root")
+		snap, err := s.List(context.Background(), "root/era")
 		require.NoError(t, err)
-		_, err = h.Apply(context.Background(), []store.Write{{Kind: store.Delete, Key: "root", If: snap.Records[0].ModRev}})
+		_, err = h.Apply(context.Background(), []store.Write{{Kind: store.Delete, Key: "root/era", If: snap.Records[0].ModRev}})
 		require.NoError(t, err)
 		synctest.Wait()
 		require.True(t, isClosed(l.Lost()))
@@ -178,7 +178,7 @@ func TestR5TheRootRecordDeletedCostsEveryLease(t *testing.T) {
 func TestR5AForeignRootRecordIsRefused(t *testing.T) {
 	in(t, func(w world) {
 		s, h := w.open(store.Config{})
-		_, err := h.Apply(context.Background(), []store.Write{{Kind: store.Create, Key: "root", Value: []byte("mine!")}})
+		_, err := h.Apply(context.Background(), []store.Write{{Kind: store.Create, Key: "root/era", Value: []byte("mine!")}})
 		require.NoError(t, err)
 		x, err := s.Session(ttl)
 		require.NoError(t, err)

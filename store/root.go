@@ -7,20 +7,59 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
 
-// rootKey is the record that holds the store's era.
-const rootKey = "root"
+// rootPrefix is where the records of the era stand. root/era names it. What is found out about an era
+// later stands in marks that carry its name and are only ever created: root/<era>/settled, and
+// root/<era>/ttl/<nanoseconds> for the longest TTLs. For a write that was given up may commit late, in
+// a store that was wiped meanwhile, where revisions begin anew and may match its condition: a late
+// mark of another era means nothing, and a late era is a young one.
+const (
+	rootPrefix = "root/"
+	rootKey    = rootPrefix + "era"
+)
 
-// rootRecord is R5's record of an era: the time during which the store has surely kept what was
+// rootRecord is what R5 knows of an era: the time during which the store has surely kept what was
 // written.
 type rootRecord struct {
-	Era     string        `json:"era"`            // random
-	TTL     time.Duration `json:"longest_ttl_ns"` // the longest in use
-	Floor   uint64        `json:"floor"`          // tokens are Floor + revision
-	Settled bool          `json:"settled"`        // the era is older than the longest TTL, or proven
+	Era   string `json:"era"`   // random
+	Floor uint64 `json:"floor"` // tokens are Floor + revision
+
+	TTL     time.Duration `json:"-"` // the longest in use
+	Settled bool          `json:"-"` // the era is older than the longest TTL, or proven
+}
+
+func settledMark(era string) string { return rootPrefix + era + "/settled" }
+
+func ttlMark(era string) string { return rootPrefix + era + "/ttl/" }
+
+// parseRoot reads the era out of the records below rootPrefix; modRev is of the record that names it,
+// and 0 if there is none.
+func parseRoot(records []Record) (now rootRecord, modRev uint64, err error) {
+	for _, r := range records {
+		if r.Key != rootKey {
+			continue
+		}
+		if err := json.Unmarshal(r.Value, &now); err != nil || now.Era == "" {
+			return rootRecord{}, 0, fmt.Errorf("record %q is not a Muster store's: %.60q: choose another prefix or delete it: %w", rootKey, r.Value, ErrInvalid)
+		}
+		modRev = r.ModRev
+	}
+	for _, r := range records {
+		if r.Key == settledMark(now.Era) {
+			now.Settled = true
+		}
+		if text, ok := strings.CutPrefix(r.Key, ttlMark(now.Era)); ok {
+			if ttl, err := strconv.ParseInt(text, 10, 64); err == nil {
+				now.TTL = max(now.TTL, time.Duration(ttl))
+			}
+		}
+	}
+	return now, modRev, nil
 }
 
 // root is what this process knows of the era. The store is the truth; this is its witness.
@@ -68,29 +107,21 @@ func (r *root) read(ctx context.Context, ttl time.Duration) (rootRecord, error) 
 		r.mu.Lock()
 		seen := r.witnessed // what was known before the read is sent; the read can't show less
 		r.mu.Unlock()
-		snap, err := r.s.List(ctx, rootKey)
+		snap, err := r.s.List(ctx, rootPrefix)
 		if err != nil {
 			return rootRecord{}, err
 		}
-		var now rootRecord
-		write := Write{Kind: Create, Key: rootKey}
-		if len(snap.Records) > 0 {
-			record := snap.Records[0]
-			write = Write{Kind: Update, Key: rootKey, If: record.ModRev}
-			if err := json.Unmarshal(record.Value, &now); err != nil || now.Era == "" {
-				return rootRecord{}, fmt.Errorf("record %q is not a Muster store's: %.60q: choose another prefix or delete it: %w", rootKey, record.Value, ErrInvalid)
-			}
+		now, modRev, err := parseRoot(snap.Records)
+		if err != nil {
+			return rootRecord{}, err
 		}
 		want, why, err := r.mend(ctx, now, snap.Rev, seen)
 		if err != nil {
 			return rootRecord{}, err
 		}
 		if want == now {
-			r.witness(now, snap.Records[0].ModRev, snap.Rev)
+			r.witness(now, modRev, snap.Rev)
 			return now, nil
-		}
-		if write.Value, err = json.Marshal(want); err != nil {
-			return rootRecord{}, err
 		}
 		if why != "" {
 			level := slog.LevelWarn
@@ -99,10 +130,65 @@ func (r *root) read(ctx context.Context, ttl time.Duration) (rootRecord, error) 
 			}
 			r.s.log.Log(ctx, level, "new era", "why", why, "era", want.Era, "floor", want.Floor, "settled", want.Settled)
 		}
-		if _, err := r.s.applyOne(ctx, write); err != nil && !errors.Is(err, ErrConflict) {
+		if err := r.write(ctx, now, modRev, want, snap.Records); err != nil {
 			return rootRecord{}, fmt.Errorf("write the era: %w", err)
 		}
 		// Read again: the answer counts, not the intention.
+	}
+}
+
+// write makes the era as wanted. The marks come first: an era without them is a young one, and one
+// that misses a TTL could come of age too soon.
+func (r *root) write(ctx context.Context, now rootRecord, modRev uint64, want rootRecord, records []Record) error {
+	var writes []Write
+	if want.Settled && (!now.Settled || want.Era != now.Era) {
+		writes = append(writes, Write{Kind: Create, Key: settledMark(want.Era)})
+	}
+	if want.TTL > now.TTL || want.Era != now.Era {
+		writes = append(writes, Write{Kind: Create, Key: ttlMark(want.Era) + strconv.FormatInt(int64(want.TTL), 10)})
+	}
+	if len(writes) > 0 {
+		outcomes, err := r.s.Apply(ctx, writes)
+		if err != nil {
+			return err
+		}
+		for _, o := range outcomes {
+			if o.Err != nil && !errors.Is(o.Err, ErrConflict) {
+				return o.Err
+			}
+		}
+	}
+	if want.Era == now.Era {
+		return nil
+	}
+	value, err := json.Marshal(want)
+	if err != nil {
+		return err
+	}
+	write := Write{Kind: Create, Key: rootKey, Value: value}
+	if modRev != 0 {
+		write = Write{Kind: Update, Key: rootKey, If: modRev, Value: value}
+	}
+	if _, err := r.s.applyOne(ctx, write); err != nil {
+		if errors.Is(err, ErrConflict) {
+			return nil // another process was first
+		}
+		return err
+	}
+	r.tidy(ctx, want.Era, records) // whoever made marks and has no root record yet will find a conflict
+	return nil
+}
+
+// tidy deletes the marks of eras that are over, if it can.
+func (r *root) tidy(ctx context.Context, era string, records []Record) {
+	var writes []Write
+	for _, old := range records {
+		if old.Key != rootKey && !strings.HasPrefix(old.Key, rootPrefix+era+"/") {
+			writes = append(writes, Write{Kind: Delete, Key: old.Key, If: old.ModRev})
+		}
+	}
+	if len(writes) > 0 {
+		_, _ = r.s.Apply(ctx, writes)
 	}
 }
 
@@ -238,7 +324,7 @@ func (r *root) heard(e Event) {
 		return
 	}
 	var now rootRecord
-	if err := json.Unmarshal(record.Value, &now); err != nil {
+	if err := json.Unmarshal(record.Value, &now); err != nil || now.Era == "" {
 		return // the next read says what is wrong
 	}
 	if e.Kind == EventReset && now.Era == known.Era && e.Rev < rev {

@@ -95,3 +95,30 @@ func TestR5TheLongestTTLOfAnotherIsRememberedOverAWipe(t *testing.T) {
 		assert.Greater(t, young.Wait, 9*ttl)
 	})
 }
+
+func TestR5AWriteOfTheEraThatCommitsAfterAWipeChangesNothing(t *testing.T) {
+	in(t, func(w world) {
+		w.service.Wipe() // no proof
+		s, f := w.faulty()
+		_, l := w.lease(s)
+		_, err := l.Create(context.Background(), prefix+"a", nil)
+		require.NoError(t, err)
+		time.Sleep(ttl + ttl/50)
+		f.Inject(storetest.Fault{Kind: storetest.LateReply, Ops: []storetest.Op{storetest.Apply}})
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_, _, err = l.Decide(ctx, prefix) // says that the era is of age, too late
+		require.Error(t, err)
+		w.service.Wipe()
+		other, _ := w.open(store.Config{}) // its era stands at the same revision as the one before
+		_, lo := w.lease(other)
+		f.Heal()
+		synctest.Wait()
+		late, _ := w.open(store.Config{})
+		_, ll := w.lease(late)
+		var young *store.YoungError
+		_, _, err = ll.Decide(context.Background(), prefix)
+		require.ErrorAs(t, err, &young, "a holder from before the wipe may still lead")
+		require.True(t, lo.Valid())
+	})
+}
