@@ -212,3 +212,24 @@ func TestR5WhoWaitsForTheEraHearsThatItNeedNotComeOfAge(t *testing.T) {
 		assert.Less(t, bootclock.Clock.Now().Sub(start), ttl/2)
 	})
 }
+
+func TestAClaimLastsAsLongAsItWasGrantedThoughItsLeaseIsLostEarlier(t *testing.T) {
+	in(t, func(w world) {
+		p, other := w.process(), w.process()
+		w.claim(p, "first")
+		synctest.Wait()
+		p.faults.Inject(storetest.Fault{Kind: storetest.LateReply, Ops: []storetest.Op{storetest.Watch}})
+		w.service.Wipe() // its watch of the era doesn't tell yet
+		time.Sleep(3 * ttl)
+		claim, err := w.lead(p, "a", 3*ttl)
+		require.NoError(t, err)
+		granted := bootclock.Clock.Now()
+		p.faults.Heal() // it tells now, of a wipe of long ago
+		synctest.Wait()
+		_, err = p.Hold(claim)
+		require.ErrorIs(t, err, claimer.ErrNotHeld, "what can't be told apart from a wipe of now is taken for one")
+		_, err = w.lead(other, "b", 3*ttl)
+		require.NoError(t, err)
+		assert.GreaterOrEqual(t, bootclock.Clock.Now().Sub(granted), d, "nobody told whoever had claimed")
+	})
+}

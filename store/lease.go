@@ -27,6 +27,7 @@ type Lease struct {
 	live       map[string]uint64
 	sweepUntil time.Duration // since store.base; sweep at each renewal until then
 	sweeping   sync.Mutex
+	promised   time.Duration // what Extend promised, since store.base
 	holds      int
 	unheld     chan struct{} // closed while there are no holds
 }
@@ -121,7 +122,7 @@ func (l *Lease) Extend(ctx context.Context, d time.Duration) error {
 		if !l.Valid() {
 			return l.Err()
 		}
-		if l.store.now()+d <= time.Duration(l.deadline.Load()) {
+		if l.promise(d) {
 			return nil
 		}
 		select {
@@ -135,6 +136,18 @@ func (l *Lease) Extend(ctx context.Context, d time.Duration) error {
 			return fmt.Errorf("no renewal yet: %w", ctx.Err())
 		}
 	}
+}
+
+// promise notes that the lease lives for d from now, if it surely does.
+func (l *Lease) promise(d time.Duration) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	until := l.store.now() + d
+	if l.err != nil || until > time.Duration(l.deadline.Load()) {
+		return false
+	}
+	l.promised = max(l.promised, until)
+	return true
 }
 
 // Hold counts guarded work on the lease: as long as there is any, the session is not revoked by
@@ -264,8 +277,9 @@ func (l *Lease) lookAfter(ctx context.Context, tenth bool) {
 	})
 }
 
-// revoke ends the session in the service once no guarded work holds it; with persist it tries
-// again until that is known or ctx ends.
+// revoke ends the session in the service once no guarded work holds it; with persist it keeps what
+// Extend promised, for a lease can be lost before that, and tries again until the end is known or
+// ctx ends.
 func (l *Lease) revoke(ctx context.Context, persist bool) {
 	l.mu.Lock()
 	unheld := l.unheld
@@ -273,6 +287,12 @@ func (l *Lease) revoke(ctx context.Context, persist bool) {
 	select {
 	case <-unheld:
 	case <-ctx.Done():
+		return
+	}
+	l.mu.Lock()
+	rest := l.promised - l.store.now()
+	l.mu.Unlock()
+	if persist && rest > 0 && !l.store.sleep(ctx, rest) {
 		return
 	}
 	retry := backoff{first: l.session.ttl / 20, most: l.session.ttl}
