@@ -48,7 +48,7 @@ func TestR3ASessionRecoversThoughTheCallsOfAnOutageNeverReturn(t *testing.T) {
 		s, f := w.faulty()
 		x, l := w.lease(s)
 		everything := []storetest.Op{storetest.Grant, storetest.Renew, storetest.Revoke, storetest.Apply, storetest.List, storetest.Owned}
-		for _, op := range everything { // the next 100 of each hang for ever
+		for _, op := range everything { // the next ten of each hang for ever
 			f.Inject(storetest.Fault{Kind: storetest.Hang, Ops: []storetest.Op{op}, Calls: 10})
 		}
 		<-l.Lost()
