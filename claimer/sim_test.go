@@ -19,7 +19,7 @@ import (
 )
 
 var (
-	simSeeds = flag.Int("sim.seeds", 15, "courses of events that the simulation tries")
+	simSeeds = flag.Int("sim.seeds", 8, "courses of events that the simulation tries")
 	simFirst = flag.Uint64("sim.first", 1, "the seed of the first")
 )
 
