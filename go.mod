@@ -3,6 +3,7 @@ module github.com/muster-go/muster
 go 1.26.0
 
 require (
+	github.com/fsnotify/fsnotify v1.10.1
 	github.com/juju/clock v1.1.1
 	github.com/juju/errors v1.0.0
 	github.com/juju/worker/v4 v4.3.0

@@ -18,6 +18,10 @@ const (
 	walTick = 50 * time.Millisecond
 	// mostSkipped is how many polls may trust the looks of the -wal file, one after another.
 	mostSkipped = 4
+	// idle is the time between two looks while notices tell of every change.
+	idle = 400 * time.Millisecond
+	// spacing is the shortest time between two looks that notices cause.
+	spacing = 10 * time.Millisecond
 	// saveAfter is how long a driver that wrote must be at rest until it saves to the file proper.
 	saveAfter = time.Second
 	// expiryFactor is TTL's share until an observer ends a session: it allows for a clock that is
@@ -35,6 +39,8 @@ type poll struct {
 	settled time.Time // when data_version was asked for often enough since the -wal file changed
 	skipped int       // ticks since it was last asked for
 	rev     uint64    // told to the watches
+	notices *notices
+	asked   bool // a notice or this process caused the present look
 
 	seen    map[store.SessionID]sighting
 	nextDue time.Time // when the first of them is due; zero: none
@@ -57,7 +63,7 @@ func (s sighting) due() time.Time {
 }
 
 func newPoll(d *driver, h *handle) *poll {
-	p := &poll{d: d}
+	p := &poll{d: d, notices: newNotices()}
 	p.adopt(h)
 	return p
 }
@@ -66,21 +72,56 @@ func (p *poll) adopt(h *handle) {
 	p.h, p.version, p.rev, p.wal = h, 0, h.start, walState{}
 	p.seen, p.nextDue = map[store.SessionID]sighting{}, time.Time{}
 	p.good, p.stale, p.reopen = p.d.cfg.Clock.Now(), false, 0
+	p.notices.follow(h.place)
 }
 
 func (p *poll) run() {
+	defer p.notices.close()
 	timer := p.d.cfg.Clock.NewTimer(p.d.cfg.Poll)
 	defer timer.Stop()
 	for {
+		looked := p.d.cfg.Clock.Now()
 		p.tick()
-		timer.Reset(p.d.cfg.Poll)
-		select {
-		case <-timer.Chan():
-		case <-p.d.nudge:
-		case <-p.d.closing:
-			return
+		p.notices.fresh, p.asked = false, false
+		timer.Reset(p.pause())
+		for again := false; !again; {
+			select {
+			case <-timer.Chan():
+				again = true
+			case <-p.d.nudge:
+				p.asked, again = true, true
+			case e, ok := <-p.notices.events():
+				if !ok {
+					return
+				}
+				if p.h == nil || !p.notices.concerns(e, p.h.place) {
+					continue
+				}
+				if rest := spacing - p.d.cfg.Clock.Now().Sub(looked); rest > 0 {
+					timer.Reset(rest)
+				} else {
+					again = true
+				}
+			case <-p.notices.errors(): // some were lost: look
+				again = true
+			case <-p.d.closing:
+				return
+			}
 		}
 	}
+}
+
+// pause is how long the next look can wait.
+func (p *poll) pause() time.Duration {
+	now := p.d.cfg.Clock.Now()
+	if p.h == nil || p.stale || p.version == 0 || !now.After(p.settled.Add(p.d.cfg.Poll)) || !p.notices.relied() {
+		return p.d.cfg.Poll
+	}
+	pause := idle
+	if !p.nextDue.IsZero() {
+		pause = min(pause, max(p.nextDue.Sub(now), p.d.cfg.Poll))
+	}
+	return pause
 }
 
 func (p *poll) tick() {
@@ -177,6 +218,7 @@ func (p *poll) look(now time.Time) error {
 		return err
 	}
 	if wal != p.wal {
+		p.notices.changed(!p.asked)
 		p.wal, p.settled = wal, now.Add(walTick)
 	}
 	if p.version != 0 && now.After(p.settled) && p.skipped < mostSkipped {
