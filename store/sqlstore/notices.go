@@ -4,6 +4,9 @@ import (
 	"path/filepath"
 
 	"github.com/fsnotify/fsnotify"
+
+	"github.com/muster-go/muster/internal/bootclock"
+	"github.com/muster-go/muster/store"
 )
 
 // maxMissed is how many changes in a row a poll may find that no notice told of, before notices
@@ -19,12 +22,13 @@ type notices struct {
 	fresh   bool              // one came since the last look
 }
 
-func newNotices() *notices {
-	w, err := fsnotify.NewWatcher() // fails where a user has too many already
-	if err != nil {
-		w = nil
+// newNotices gives none for a clock that isn't the machine's: notices come in real time.
+func newNotices(clk store.Clock) *notices {
+	n := &notices{}
+	if clk == bootclock.Clock {
+		n.watcher, _ = fsnotify.NewWatcher() // nil where a user has too many already
 	}
-	return &notices{watcher: w}
+	return n
 }
 
 // follow watches the folder of the files that were opened now.

@@ -63,7 +63,7 @@ func (s sighting) due() time.Time {
 }
 
 func newPoll(d *driver, h *handle) *poll {
-	p := &poll{d: d, notices: newNotices()}
+	p := &poll{d: d, notices: newNotices(d.cfg.Clock)}
 	p.adopt(h)
 	return p
 }

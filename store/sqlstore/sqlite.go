@@ -25,6 +25,8 @@ type SQLiteConfig struct {
 	// Logger gets a line when the file is lost and when it is back. Default: slog.Default().
 	Logger *slog.Logger
 	// Poll is the time between two looks at the file's change counter, 1 to 80 ms. Default: 50 ms.
+	// Where the kernel tells of changes, and with the default clock, a look follows each of them
+	// within 10 ms, and at rest looks are ten times rarer.
 	Poll time.Duration
 }
 
