@@ -16,6 +16,9 @@ const (
 	// walTick is longer than a tick of the kernel's clock, which dates the -wal file: two commits
 	// within one may leave it looking the same.
 	walTick = 50 * time.Millisecond
+	// syncTime is the longest time expected between a commit's last write to the -wal file and its
+	// being seen: the disk's, to keep what was written.
+	syncTime = 5 * time.Second
 	// mostSkipped is how many polls may trust the looks of the -wal file, one after another.
 	mostSkipped = 4
 	// idle is the time between two looks while notices tell of every change.
@@ -102,7 +105,7 @@ func (p *poll) run() {
 				} else {
 					again = true
 				}
-			case <-p.notices.errors(): // some were lost: look
+			case _ = <-p.notices.errors(): // some were lost: look
 				again = true
 			case <-p.d.closing:
 				return
@@ -219,7 +222,7 @@ func (p *poll) look(now time.Time) error {
 	}
 	if wal != p.wal {
 		p.notices.changed(!p.asked)
-		p.wal, p.settled = wal, now.Add(walTick)
+		p.wal, p.settled = wal, now.Add(syncTime)
 	}
 	if p.version != 0 && now.After(p.settled) && p.skipped < mostSkipped {
 		p.skipped++ // this costs a third of asking SQLite, and at rest it is all that happens
@@ -244,6 +247,7 @@ func (p *poll) look(now time.Time) error {
 		return err
 	}
 	p.version = version // a commit since then gives another one
+	p.settled = now.Add(walTick)
 	return nil
 }
 
