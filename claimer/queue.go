@@ -30,8 +30,14 @@ func (c Config) Validate() error {
 	if err := c.Store.Limits().Check(c.TTL); err != nil {
 		return fmt.Errorf("claimer: %w", err)
 	}
+	if most, claims := c.Store.Guarantee(c.TTL), maxDuration(c.TTL); most <= claims {
+		return fmt.Errorf("claimer: ttl %v: after the store's drift and margin a renewal guarantees %v of it, and claims may be for 0.8 × TTL = %v: use a longer TTL, or a store with less drift or margin: %w",
+			c.TTL, most, claims, ErrInvalid)
+	}
 	return nil
 }
+
+func maxDuration(ttl time.Duration) time.Duration { return ttl * 4 / 5 }
 
 // Queue is a Claimer, and a Keeper, on any store. The candidates of an election queue as records of
 // their processes' sessions; the one that was committed first holds the name; each of the others
@@ -73,7 +79,7 @@ func New(cfg Config) (*Queue, error) {
 }
 
 // MaxDuration is the longest time that Claim can be asked for: 0.8 TTL.
-func (q *Queue) MaxDuration() time.Duration { return q.cfg.TTL * 4 / 5 }
+func (q *Queue) MaxDuration() time.Duration { return maxDuration(q.cfg.TTL) }
 
 // Close withdraws every candidacy of this process, those that guarded work holds excepted, and
 // gives the session up; then Claim, Release and WaitReleased give ErrClosed. If nothing is held the

@@ -177,6 +177,17 @@ func TestR10AClaimBeyondTheTTLIsRefusedWithTheArithmetic(t *testing.T) {
 	})
 }
 
+func TestR10ATTLThatCannotCarryItsClaimsIsRefused(t *testing.T) {
+	in(t, func(w world) {
+		st, err := store.New(store.Config{Driver: w.service.Open(), Drift: 0.15})
+		require.NoError(t, err)
+		defer func() { _ = st.Close() }()
+		_, err = claimer.New(claimer.Config{Store: st, TTL: 300 * time.Millisecond})
+		require.ErrorIs(t, err, claimer.ErrInvalid)
+		assert.ErrorContains(t, err, "guarantees 240ms of it")
+	})
+}
+
 func TestR11AClaimThatNobodyExtendsEndsBeforeItsRecordIsDeleted(t *testing.T) {
 	in(t, func(w world) {
 		p := w.process()

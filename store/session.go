@@ -36,7 +36,7 @@ func (s *Store) Session(ttl time.Duration) (*Session, error) {
 	if err := s.Limits().Check(ttl); err != nil {
 		return nil, err
 	}
-	if rest := s.guarantee(ttl); rest < ttl/2 {
+	if rest := s.Guarantee(ttl); rest < ttl/2 {
 		return nil, fmt.Errorf("ttl %v: drift %g and margin %v leave a guarantee of %v, less than half of it: use a longer TTL: %w",
 			ttl, s.cfg.Drift, s.margin(ttl), rest, ErrInvalid)
 	}
@@ -74,8 +74,9 @@ func (s *Store) margin(ttl time.Duration) time.Duration {
 	return min(max(ttl/50, 10*time.Millisecond), 100*time.Millisecond) + 5*time.Millisecond
 }
 
-// guarantee is how long after a renewal was sent its session surely lives (R1).
-func (s *Store) guarantee(ttl time.Duration) time.Duration {
+// Guarantee is how long after a renewal was sent a session with this TTL surely lives (R1): what
+// the TTL leaves after drift and margin.
+func (s *Store) Guarantee(ttl time.Duration) time.Duration {
 	return time.Duration(float64(ttl)*(1-s.cfg.Drift)) - s.margin(ttl)
 }
 
@@ -83,7 +84,7 @@ func (s *Store) guarantee(ttl time.Duration) time.Duration {
 func (x *Session) TTL() time.Duration { return x.ttl }
 
 // Guarantee is the longest time, at most, for which a Lease of this session can promise to live.
-func (x *Session) Guarantee() time.Duration { return x.store.guarantee(x.ttl) }
+func (x *Session) Guarantee() time.Duration { return x.store.Guarantee(x.ttl) }
 
 // Lease waits until there is a live lease. When ctx ends first, the error says why there is none.
 func (x *Session) Lease(ctx context.Context) (*Lease, error) {

@@ -105,7 +105,8 @@ func (p *poll) run() {
 				} else {
 					again = true
 				}
-			case _ = <-p.notices.errors(): // some were lost: look
+			case err := <-p.notices.errors():
+				p.d.cfg.Logger.Debug("notices of changes were lost: looking", "path", p.d.cfg.Path, "err", err)
 				again = true
 			case <-p.d.closing:
 				return
