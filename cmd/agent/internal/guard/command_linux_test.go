@@ -96,6 +96,17 @@ func TestGuardianThatDoesNotAnswerIsKilledBeforeTheDeadline(t *testing.T) {
 	require.ErrorIs(t, err, guard.ErrDeadline)
 }
 
+// On a busy machine a guardian takes its time; the leadership is renewed meanwhile.
+func TestGuardianThatIsSlowToComeUpDoesNotCostTheCommandItsStart(t *testing.T) {
+	t.Parallel()
+	cmd := run(t, guard.Config{
+		Argv: sh("exit 3"), Grace: 100 * time.Millisecond, Deadline: in(2 * time.Second),
+		Renewed:    func() time.Time { return in(time.Minute) },
+		Executable: []string{"/bin/sh", "-c", `sleep 2.5; exec "$1" ` + guard.Arg, "sh", self(t)},
+	})
+	assert.Equal(t, guard.Exit{Code: 3}, wait(t, cmd))
+}
+
 func TestOutputGoesStraightThrough(t *testing.T) {
 	t.Parallel()
 	r, w, err := os.Pipe()
