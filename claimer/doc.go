@@ -27,7 +27,7 @@
 //   - Identity (R13). Two candidates are the same one only within one Queue and with equal Holder;
 //     a tracker makes its own unique ("box-1#…"), so no two ever extend each other.
 //   - Tokens rise strictly at every change of holder, in a wiped or restored store too as long as
-//     one process that has seen the greater ones survives.
+//     one process that has seen the greater ones survives and reaches the store.
 //
 // Holder, Candidates, Elections, Watch and Check read without joining.
 //

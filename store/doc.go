@@ -25,17 +25,20 @@
 // R3, one session for all. Store.Session gives the same session for the same TTL. It is renewed
 // every 0.15 TTL, once for all users, and granted anew for ever, with jittered backoff, after it was
 // lost. A lost session is revoked until it is known gone, but not before the guarded work that
-// holds it has stopped.
+// holds it has stopped and what was promised of it (Lease.Extend) has passed.
 //
 // R4, no ghosts. A create that was given up may commit later. A lease lists what its session owns,
 // at each renewal for two TTLs after a doubt arose and at every tenth otherwise, and deletes each
 // record that nobody in this process stands behind.
 //
-// R5, era. The records below "root/" hold a random era and the longest TTL in use. A process that sees it
-// gone, the era changed or revisions run backwards loses its leases at once. In an era younger than
-// the longest TTL nobody leads, for a living holder may not have heard yet; except where the driver
-// proves that none can be alive, or Config.Fresh says so. A process that remembers greater tokens
-// than the era can have given raises its floor, and with it begins a new era.
+// R5, era. The record "root/era" names a random era and its floor of tokens. The longest TTLs in
+// use, and that the era is of age, stand in marks below "root/<era>/", which are created and never changed:
+// a late write of an era that is over changes nothing. A process that sees the record gone, the era
+// changed or revisions run backwards loses its leases at once; it watches the record, and reads it
+// at every decision and at every tenth renewal. In an era younger than the longest TTL, of those
+// that this process saw in use before, too, nobody leads, for a living holder may not have heard
+// yet; except where the driver proves that none can be alive, or Config.Fresh says so. A process
+// that remembers greater tokens than the era has reached begins a new era, with a greater floor.
 //
 // # Errors
 //
@@ -44,6 +47,6 @@
 //
 // # What it won't do
 //
-// It doesn't lock, elect or notify: see packages claimer, tracker and switchset. It registers no
+// It doesn't lock or elect: see packages claimer and tracker. It registers no
 // drivers: a program names those that it links in a map, Openers.
 package store

@@ -23,8 +23,10 @@
 //     for a write with an unknown outcome, and the driver goes on with what stands at the path,
 //     which is a new database if nothing does. Watches get EventReset.
 //   - Watches and expiry of all kinds share one poll of the file's change counter per driver. A
-//     store that doesn't change is asked for nothing else. Events reach a watch within two polls
-//     and the time of a read.
+//     store that doesn't change is asked for nothing else. Where the kernel tells of changes to the
+//     files, on the default clock, a change makes the driver look at once, and at rest it looks
+//     only every 400 ms; elsewhere every Poll, and events reach a watch within two polls and the
+//     time of a read.
 //   - Calls wait for their turn to write, until their context ends and at most 15 s, and then fail
 //     with store.ErrUnreachable: nothing was written. SQLite has no queue; who has waited longer
 //     tries more often, and who has just written gives way.
