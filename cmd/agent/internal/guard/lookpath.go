@@ -32,23 +32,27 @@ func LookPath(argv0 string, env []string, dir string) (string, error) {
 		switch err := executable(path); {
 		case err == nil:
 			return path, nil
+		case errors.Is(err, fs.ErrPermission) && isFolder(path):
+			return "", &commandError{fmt.Sprintf("command %q: %s can't be executed: it is a folder; name a program in it", argv0, path), fs.ErrPermission}
 		case errors.Is(err, fs.ErrPermission):
 			return "", &commandError{fmt.Sprintf("command %q: %s can't be executed: %v; chmod +x it, or name another", argv0, path, err), fs.ErrPermission}
 		default:
 			return "", &commandError{fmt.Sprintf("command %q: no such file: %s", argv0, path), exec.ErrNotFound}
 		}
 	}
+	if argv0 == "" {
+		return "", &commandError{`command "" is empty; give its name or path (is a variable unset?)`, exec.ErrNotFound}
+	}
 	var denied, dotted string
 	for _, folder := range filepath.SplitList(pathOf(env)) {
 		path := filepath.Join(folder, argv0)
 		err := executable(path)
 		switch {
-		case argv0 == "":
 		case err == nil && filepath.IsAbs(path):
 			return path, nil
 		case err == nil:
 			dotted = path
-		case errors.Is(err, fs.ErrPermission) && denied == "":
+		case errors.Is(err, fs.ErrPermission) && denied == "" && !isFolder(path):
 			denied = path
 		}
 	}
@@ -59,6 +63,11 @@ func LookPath(argv0 string, env []string, dir string) (string, error) {
 		return "", &commandError{fmt.Sprintf("command %q: %s can't be executed; chmod +x it, or name another", argv0, denied), fs.ErrPermission}
 	}
 	return "", &commandError{fmt.Sprintf("command %q: not found in PATH; check its spelling, or give its path", argv0), exec.ErrNotFound}
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 func pathOf(env []string) string {

@@ -26,6 +26,7 @@ type announcer struct {
 	failures int          // claims in a row that told nothing
 	failed   error        // the latest of them
 	outage   bool         // an outage was told
+	lost     bool         // the leadership is over, and the command about to be
 }
 
 // manyFailures is how many claims in a row must fail until that counts as an outage: one alone may
@@ -83,7 +84,7 @@ func (a *announcer) claimed(err error) {
 func (a *announcer) campaigning(waiting bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.waiting, a.told, a.reason = waiting, 0, ""
+	a.waiting, a.lost, a.told, a.reason = waiting, false, 0, ""
 	a.tell()
 }
 
@@ -118,7 +119,7 @@ func (a *announcer) tellOutage() {
 	switch {
 	case !a.outage:
 		a.r.line("store-back", say.Line{}, "the store answers again")
-	case a.waiting:
+	case a.waiting, a.lost:
 		a.r.line("store-lost", say.Line{}, "the store can't be reached (%v): waiting for it to answer", down)
 	default:
 		a.r.line("store-lost", say.Line{}, "the store can't be reached (%v): the command goes on for as long as the leadership surely lasts", down)
@@ -162,10 +163,12 @@ func (a *announcer) whoLeads() string {
 	return fmt.Sprintf(": %s leads (token %d)", claimer.DisplayHolder(leader.Holder), leader.Token)
 }
 
-// whyLost gives the reason for a loss, if it is known.
+// whyLost gives the reason for a loss, if it is known. Of an outage that follows it is not said any
+// more that the command goes on.
 func (a *announcer) whyLost() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.lost = true
 	if down := a.down(); down != nil {
 		return fmt.Sprintf(": the store can't be reached (%v)", down)
 	}

@@ -58,7 +58,8 @@ func (p *Printer) Line(l Line) {
 }
 
 // Length writes a length of time with a space before its unit, rounded up so that "at most" stays
-// true: "250 ms", "3.5 s", "2 m 5 s".
+// true: "250 ms", "3.5 s", "2 m 5 s",
+// "1 h 30 m".
 func Length(d time.Duration) string {
 	switch {
 	case d <= 0:
@@ -70,6 +71,10 @@ func Length(d time.Duration) string {
 		return strings.TrimSuffix(fmt.Sprintf("%d.%d", tenths/10, tenths%10), ".0") + " s"
 	}
 	whole := ceil(d, time.Second)
+	if whole >= 3600 {
+		whole = ceil(d, time.Minute)
+		return fmt.Sprintf("%d h %d m", whole/60, whole%60)
+	}
 	return fmt.Sprintf("%d m %d s", whole/60, whole%60)
 }
 

@@ -23,7 +23,8 @@ func TestLengthIsRoundedUp(t *testing.T) {
 		59*time.Second + 950_000_000: "1 m 0 s",
 		10 * time.Second:             "10 s",
 		125 * time.Second:            "2 m 5 s",
-		time.Hour + time.Nanosecond:  "60 m 1 s",
+		90 * time.Minute:             "1 h 30 m",
+		time.Hour + time.Nanosecond:  "1 h 1 m",
 	} {
 		assert.Equal(t, want, say.Length(d), d)
 	}
