@@ -35,6 +35,7 @@ func TestBadInputIsRefusedInOneLineAndLeavesNothing(t *testing.T) {
 		{name: "no command", args: "run hello", code: 64, want: []string{"missing COMMAND", `after "--"`}},
 		{name: "nothing after the dashes", args: "run hello --", code: 64, want: []string{"missing COMMAND"}},
 		{name: "a command without the dashes", args: "run hello sleep 9", code: 64, want: []string{`put "--"`, "agent run hello -- sleep 9"}},
+		{name: "a command with flags without the dashes", args: "run hello sh -c true", code: 64, want: []string{`put "--"`, "agent run hello -- sh"}},
 		{name: "two elections", args: "run hello there TRUE", code: 64, want: []string{`unexpected argument "there"`}},
 		{name: "no election to show", args: "election show", code: 64, want: []string{"missing NAME"}},
 		{name: "one election too many", args: "election watch a b", code: 64, want: []string{`unexpected argument "b"`}},
@@ -58,6 +59,9 @@ func TestBadInputIsRefusedInOneLineAndLeavesNothing(t *testing.T) {
 		{name: "an unknown scheme", args: "election ls --store sqlit:///x.db", code: 78, want: []string{`unknown scheme "sqlit"`, "did you mean sqlite?"}},
 		{name: "an unknown scheme from the environment", args: "run hello TRUE", env: "MUSTER_STORE=memm://", code: 78, want: []string{`unknown scheme "memm"`, "did you mean mem?"}},
 		{name: "a store without a scheme", args: "election ls --store /var/x.db", code: 78, want: []string{"no scheme", "sqlite:///"}},
+		{name: "an empty store, as of a variable that isn't set", args: "run hello --store EMPTY TRUE", code: 78, want: []string{"--store", "is empty"}},
+		{name: "an empty node", args: "run hello --node EMPTY TRUE", code: 78, want: []string{"--node", "is empty"}},
+		{name: "an empty wait", args: "run hello --wait EMPTY TRUE", code: 78, want: []string{"--wait", "not a length of time"}},
 		{name: "an unknown output", args: "election ls -o xml", code: 78, want: []string{`--output "xml"`, "text or json"}},
 		{name: "an unknown log level", args: "version --log-level loud", code: 78, want: []string{"--log-level", "debug or info or warn or error"}},
 		{name: "an unknown log format", args: "version --log-format xml", code: 78, want: []string{"--log-format"}},
@@ -67,6 +71,8 @@ func TestBadInputIsRefusedInOneLineAndLeavesNothing(t *testing.T) {
 		{name: "a command that doesn't exist", args: "run hello -- no-such-command", code: 127, want: []string{`"no-such-command"`, "not found in PATH"}},
 		{name: "a path that doesn't exist", args: "run hello -- ./no/such", code: 127, want: []string{"./no/such", "no such file"}},
 		{name: "a file that can't be executed", args: "run hello -- " + notExecutable, code: 127, want: []string{notExecutable, "chmod +x"}},
+		{name: "a folder as the command", args: "run hello -- /", code: 127, want: []string{"it is a folder"}},
+		{name: "an empty command", args: "run hello -- EMPTY", code: 127, want: []string{`command ""`, "is empty"}},
 		{name: "a bad value before a command that doesn't exist", args: "run hello --ttl x -- no-such-command", code: 78, want: []string{"--ttl"}},
 		{name: "a command that doesn't exist before the store", args: "run hello --store hang:// -- no-such-command", code: 127, want: []string{"not found"}},
 
@@ -105,6 +111,20 @@ func TestBadInputIsRefusedInOneLineAndLeavesNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestTheLogFlagsHoldForTheStoreToo(t *testing.T) {
+	l := newLab(t)
+	folder := t.TempDir()
+	path := filepath.Join(folder, "muster.db")
+	p := l.start(append([]string{"run", "hello", "--ttl", "2s", "--log-format", "json", "--store", "sqlite://" + path}, self("helper-sleep")...)...)
+	p.leads(0)
+	for _, end := range []string{"", "-wal", "-shm"} {
+		_ = os.Rename(path+end, filepath.Join(folder, "moved.db"+end))
+	}
+	p.said(p.stderr, `"msg":"SQLite store lost`)
+	assert.NotRegexp(t, `(?m)^[0-9]{4}/`, p.stderr.String(), "nothing went to another logger")
+	assert.NotContains(t, p.stderr.String(), "INFO", "which the level leaves out")
 }
 
 func TestNoPermissionIsSaid(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 
 // common are the flags that every command takes.
 type common struct {
-	store     string
+	store     word
 	output    string
 	timeout   duration
 	logFormat string
@@ -27,7 +27,7 @@ type common struct {
 func (c *common) register(root *cobra.Command) {
 	c.timeout = duration{flag: "--timeout", text: "10s"}
 	flags := root.PersistentFlags()
-	flags.StringVar(&c.store, "store", "", "`URL` of the store (default $MUSTER_STORE, else a SQLite file in your state directory)")
+	flags.Var(&c.store, "store", "`URL` of the store (default $MUSTER_STORE, else a SQLite file in your state directory)")
 	flags.StringVarP(&c.output, "output", "o", "text", "`FORMAT` of what is printed: text or json")
 	flags.Var(&c.timeout, "timeout", "how long the first contact with the store, or one request, may take")
 	flags.StringVar(&c.logFormat, "log-format", "text", "`FORMAT` of the log on stderr: text or json")
@@ -84,7 +84,9 @@ func (p *program) check() (settings, error) {
 	if level >= slog.LevelWarn {
 		handler = newQuiet(handler)
 	}
-	return settings{json: c.output == "json", timeout: timeout, store: url, log: slog.New(handler)}, nil
+	log := slog.New(handler)
+	slog.SetDefault(log) // a driver that was given no logger is to keep to the flags too
+	return settings{json: c.output == "json", timeout: timeout, store: url, log: log}, nil
 }
 
 func oneOf(flag, value string, values []string) error {
@@ -96,19 +98,49 @@ func oneOf(flag, value string, values []string) error {
 
 // duration is a flag whose value is looked at only after all words were, so that a wrong word is
 // reported before a wrong value.
-type duration struct{ flag, text string }
+type duration struct {
+	flag, text string
+	given      bool
+}
 
 // String implements pflag.Value.
 func (d *duration) String() string { return d.text }
 
 // Set implements pflag.Value.
 func (d *duration) Set(text string) error {
-	d.text = text
+	d.text, d.given = text, true
 	return nil
 }
 
 // Type implements pflag.Value.
 func (d *duration) Type() string { return "D" }
+
+// word is a flag whose default isn't a word. Given as an empty one, most often by a script's variable
+// that isn't set, it does not mean the default: who names a store doesn't want to lead in another.
+type word struct {
+	text  string
+	given bool
+}
+
+// String implements pflag.Value.
+func (w *word) String() string { return w.text }
+
+// Set implements pflag.Value.
+func (w *word) Set(text string) error {
+	w.text, w.given = text, true
+	return nil
+}
+
+// Type implements pflag.Value.
+func (w *word) Type() string { return "string" }
+
+// check refuses an empty word.
+func (w *word) check(flag string) error {
+	if w.given && w.text == "" {
+		return exit.Errorf(exit.Value, `%s "": is empty: give it a value (is a variable unset?), or leave the flag out`, flag)
+	}
+	return nil
+}
 
 // positive gives the value, which must be above zero.
 func (d *duration) positive() (time.Duration, error) {
@@ -134,6 +166,9 @@ func flagError(cmd *cobra.Command, err error) error {
 		where += " "
 	}
 	help := fmt.Sprintf("see %q", cmd.CommandPath()+" --help")
+	if dashesForgotten(cmd) {
+		help = fmt.Sprintf(`put "--" between the election and the command, so that its flags are its own: agent run %s -- %s …`, cmd.Flags().Arg(0), cmd.Flags().Arg(1))
+	}
 	var unknown *pflag.NotExistError
 	var value *pflag.InvalidValueError
 	switch {
@@ -146,6 +181,12 @@ func flagError(cmd *cobra.Command, err error) error {
 		return exit.Errorf(exit.Usage, "%sunknown flag --%s: %s", where, unknown.GetSpecifiedName(), help)
 	}
 	return exit.Errorf(exit.Usage, "%s%w: %s", where, err, help)
+}
+
+// dashesForgotten says whether what was taken for flags of agent run follows a command that "--"
+// should have set apart: agent run hello sh -c true.
+func dashesForgotten(cmd *cobra.Command) bool {
+	return cmd.Name() == "run" && cmd.Flags().ArgsLenAtDash() < 0 && cmd.Flags().NArg() > 1
 }
 
 // nearFlags finds the flags that a mistyped one may mean; cobra's own idea of nearness knows

@@ -23,7 +23,8 @@ const maxGrace = 5 * time.Second
 // runFlags are the flags of agent run as they were typed.
 type runFlags struct {
 	ttl, grace, wait duration
-	onLost, node     string
+	onLost           string
+	node             word
 	restart          bool
 }
 
@@ -74,7 +75,7 @@ second Ctrl-C kills it. While no command runs, SIGHUP and SIGQUIT end the agent 
 	flags.Var(&f.wait, "wait", "how long to wait for leadership (default for ever)")
 	flags.StringVar(&f.onLost, "on-lost", "recampaign", "`WHAT` to do when leadership is lost: recampaign or exit")
 	flags.BoolVar(&f.restart, "restart", false, "run the command again when it ends, while leading")
-	flags.StringVar(&f.node, "node", "", "`NAME` that others see as the leader (default $MUSTER_NODE, else the host's name)")
+	flags.Var(&f.node, "node", "`NAME` that others see as the leader (default $MUSTER_NODE, else the host's name)")
 	if err := cmd.RegisterFlagCompletionFunc("on-lost", cobra.FixedCompletions(lostActions, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic(err) // the flag is registered just above
 	}
@@ -91,10 +92,10 @@ func (f *runFlags) values(election string) (running.Config, error) {
 		cfg.TTL, err = f.ttl.positive()
 	}
 	cfg.Grace = min(cfg.TTL/3, maxGrace)
-	if err == nil && f.grace.text != "" {
+	if err == nil && f.grace.given {
 		cfg.Grace, err = f.grace.positive()
 	}
-	if err == nil && f.wait.text != "" {
+	if err == nil && f.wait.given {
 		cfg.Wait, err = f.wait.positive()
 	}
 	if err != nil {
@@ -107,7 +108,10 @@ func (f *runFlags) values(election string) (running.Config, error) {
 	if err := store.CheckName("election", election); err != nil {
 		return cfg, err
 	}
-	cfg.Node, err = nodeName(f.node)
+	if err := f.node.check("--node"); err != nil {
+		return cfg, err
+	}
+	cfg.Node, err = nodeName(f.node.text)
 	cfg.Election, cfg.ExitWhenLost, cfg.Restart = election, f.onLost == "exit", f.restart
 	return cfg, err
 }

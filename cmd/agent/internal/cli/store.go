@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,9 +30,12 @@ type storeURL struct {
 
 // storeURL takes the flag, else the environment, else the default.
 func (p *program) storeURL() (storeURL, error) {
+	if err := p.common.store.check("--store"); err != nil {
+		return storeURL{}, err
+	}
 	dir, dirErr := stateDir()
 	standard := fileURL(filepath.Join(dir, "muster.db"))
-	given := p.common.store
+	given := p.common.store.text
 	if given == "" {
 		given = os.Getenv("MUSTER_STORE")
 	}
@@ -96,8 +100,9 @@ func (p *program) open(ctx context.Context, s settings, metrics prometheus.Regis
 		err   error
 	}
 	done := make(chan result, 1)
+	var refused atomic.Pointer[error] // why the latest of the tries so far failed
 	go func() {
-		opened, err := p.contact(ctx, s, metrics)
+		opened, err := p.contact(ctx, s, metrics, &refused)
 		done <- result{opened, err}
 	}()
 	var r result
@@ -112,6 +117,9 @@ func (p *program) open(ctx context.Context, s settings, metrics prometheus.Regis
 		return r.store, nil
 	case errors.Is(r.err, context.Canceled):
 		return nil, r.err
+	case errors.Is(r.err, context.DeadlineExceeded) && refused.Load() != nil:
+		return nil, exit.Errorf(exit.Unavailable, "store %s can't be reached within %s: %w: mend that, or allow more time with --timeout",
+			name, say.Length(s.timeout), *refused.Load())
 	case errors.Is(r.err, context.DeadlineExceeded):
 		return nil, exit.Errorf(exit.Unavailable, "store %s did not answer within %s: see that it runs and can be reached, or allow more time with --timeout: %w",
 			name, say.Length(s.timeout), store.ErrUnreachable)
@@ -121,8 +129,9 @@ func (p *program) open(ctx context.Context, s settings, metrics prometheus.Regis
 	return nil, exit.Errorf(exit.Unavailable, "store %s can't be reached: %w: see that it runs and can be reached", name, r.err)
 }
 
-// contact opens the store and tries again, until ctx ends, while it can't be reached.
-func (p *program) contact(ctx context.Context, s settings, metrics prometheus.Registerer) (*store.Store, error) {
+// contact opens the store and tries again, until ctx ends, while it can't be reached; refused gets
+// what the store said, which is more than that time ran out.
+func (p *program) contact(ctx context.Context, s settings, metrics prometheus.Registerer, refused *atomic.Pointer[error]) (*store.Store, error) {
 	for {
 		opened, err := p.openers.Open(ctx, s.store.url, store.Config{Logger: s.log, Metrics: metrics})
 		if err == nil {
@@ -133,6 +142,9 @@ func (p *program) contact(ctx context.Context, s settings, metrics prometheus.Re
 		}
 		if permanent(err) {
 			return nil, err
+		}
+		if !errors.Is(err, context.DeadlineExceeded) {
+			refused.Store(&err)
 		}
 		select {
 		case <-ctx.Done():
