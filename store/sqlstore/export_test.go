@@ -10,3 +10,9 @@ var NetworkName = networkName
 
 // End is what an observer does that has seen these renewal numbers for long enough.
 func End(d store.Driver, due map[store.SessionID]int64) { d.(*driver).end(d.(*driver).handle, due) }
+
+// Keeping is a config for a change log of n commits.
+func Keeping(cfg SQLiteConfig, n uint64) SQLiteConfig {
+	cfg.keep = n
+	return cfg
+}

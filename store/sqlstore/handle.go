@@ -15,6 +15,7 @@ import (
 type handle struct {
 	files
 	store  string // the database's random id
+	keep   uint64 // commits that the change log holds
 	start  uint64 // the newest revision when it was opened
 	writer *conn
 	reader *conn
@@ -84,7 +85,7 @@ func (d *driver) openHandle(ctx context.Context, prove bool) (*handle, *presence
 
 // connect opens all connections, with the opening lock held.
 func (d *driver) connect(p place, present *presence, prove bool) (h *handle, err error) {
-	h = &handle{gone: make(chan struct{}), users: 1, closed: make(chan struct{})}
+	h = &handle{keep: d.cfg.keep, gone: make(chan struct{}), users: 1, closed: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			h.close()

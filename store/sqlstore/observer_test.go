@@ -20,7 +20,7 @@ func observed(t *testing.T) (a, b store.Driver, tick func(time.Duration)) {
 	t.Helper()
 	path := newPath(t)
 	openOn := func(clk store.Clock) store.Driver {
-		d, err := sqlstore.SQLite(context.Background(), sqlstore.SQLiteConfig{Path: path, Clock: clk})
+		d, err := sqlstore.SQLite(context.Background(), sqlstore.Keeping(sqlstore.SQLiteConfig{Path: path, Clock: clk}, 512))
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, d.Close()) })
 		return d
@@ -91,7 +91,7 @@ func TestAWatchThatFellBehindTheChangeLogReadsEverythingAnew(t *testing.T) {
 	create(t, a, "first", "")
 	tick(pollTime)
 	w := watch(t, b, "")
-	const batches, size = 9, 1000
+	const batches, size = 4, 256 // twice what the change log holds
 	for batch := range batches {
 		var writes []store.Write
 		for i := range size {

@@ -28,6 +28,8 @@ type SQLiteConfig struct {
 	// Where the kernel tells of changes, and with the default clock, a look follows each of them
 	// within 10 ms, and at rest looks are ten times rarer.
 	Poll time.Duration
+
+	keep uint64 // commits that the change log holds; default changesKept
 }
 
 // Validate reports the first value that can't be used (store.ErrInvalid).
@@ -54,6 +56,9 @@ func (c SQLiteConfig) withDefaults() SQLiteConfig {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
+	}
+	if c.keep == 0 {
+		c.keep = changesKept
 	}
 	if c.Poll == 0 {
 		c.Poll = 50 * time.Millisecond

@@ -136,11 +136,11 @@ func (t *tx) nextRev() (uint64, error) {
 		return 0, fmt.Errorf("SQLite store %s: the content was %w", t.path, errReplaced)
 	}
 	t.changed = true
-	if rev%pruneEvery == 0 && rev > changesKept {
-		if _, err := t.do(sqlPrune, rev-changesKept); err != nil {
+	if rev%pruneEvery == 0 && rev > t.keep {
+		if _, err := t.do(sqlPrune, rev-t.keep); err != nil {
 			return 0, err
 		}
-		if _, err := t.do(sqlPruned, rev-changesKept); err != nil {
+		if _, err := t.do(sqlPruned, rev-t.keep); err != nil {
 			return 0, err
 		}
 	}
