@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/juju/clock"
+	"github.com/juju/errors"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/muster-go/muster/claimer"
@@ -41,7 +42,8 @@ type Config struct {
 	Metrics prometheus.Registerer
 }
 
-// Validate refuses, with claimer.ErrInvalid, what can't work.
+// Validate refuses what can't work: errors.Is finds claimer.ErrInvalid, and, for those who live
+// with juju's errors, errors.NotValid of github.com/juju/errors.
 func (c Config) Validate() error {
 	fault := ""
 	switch {
@@ -63,7 +65,7 @@ func (c Config) Validate() error {
 	if fault == "" {
 		return nil
 	}
-	return fmt.Errorf("tracker of election %q: %s: %w", c.Candidate.Name, fault, claimer.ErrInvalid)
+	return errors.WithType(fmt.Errorf("tracker of election %q: %s: %w", c.Candidate.Name, fault, claimer.ErrInvalid), errors.NotValid)
 }
 
 // withDefaults fills in what was left out.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/juju/clock"
+	jujuerrors "github.com/juju/errors"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/assert"
@@ -65,6 +66,7 @@ func TestLesson4TrackersWithOneHolderNameDoNotExtendEachOther(t *testing.T) {
 		config.Candidate.Holder = "box#1"
 		_, err := tracker.New(config)
 		assert.ErrorIs(t, err, claimer.ErrInvalid)
+		assert.ErrorIs(t, err, jujuerrors.NotValid)
 	})
 }
 
