@@ -74,6 +74,43 @@ func TestR5AWipeEndsEveryLeaseAtOnceAndNobodyLeadsUntilTheEraIsOfAge(t *testing.
 	})
 }
 
+func TestR5AnotherSettledStoreInPlaceOfThisOneIsYoungToWhoKnewThisOne(t *testing.T) {
+	in(t, func(w world) {
+		empty := w.service.Snapshot()
+		// The other store has an era of its own, in which somebody led long ago.
+		other, _ := w.open(store.Config{})
+		_, lo := w.lease(other)
+		for _, key := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
+			_, err := decide(w, lo, key)
+			require.NoError(t, err)
+		}
+		another := w.service.Snapshot()
+		require.NoError(t, other.Close())
+		w.service.Restore(empty)
+
+		s, _ := w.open(store.Config{})
+		x, l := w.lease(s)
+		time.Sleep(2 * ttl) // this one is settled too, or comes of age
+		_, err := decide(w, l, "y")
+		require.NoError(t, err)
+		replaced := bootclock.Clock.Now()
+		w.service.Restore(another)
+		synctest.Wait()
+		<-l.Lost()
+		ctx, cancel := context.WithTimeout(context.Background(), ttl)
+		defer cancel()
+		l, err = x.Lease(ctx)
+		require.NoError(t, err)
+		_, err = decide(w, l, "z")
+		var young *store.YoungError
+		require.ErrorAs(t, err, &young)
+		time.Sleep(young.Wait + time.Millisecond)
+		_, _, err = l.Decide(context.Background(), prefix)
+		require.NoError(t, err)
+		assert.GreaterOrEqual(t, bootclock.Clock.Now().Sub(replaced), ttl)
+	})
+}
+
 func TestR5TheLongestTTLOfAnybodyCounts(t *testing.T) {
 	in(t, func(w world) {
 		w.service.Wipe() // no proof

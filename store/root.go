@@ -28,6 +28,8 @@ const (
 type rootRecord struct {
 	Era   string `json:"era"`   // random
 	Floor uint64 `json:"floor"` // tokens are Floor + revision
+	// After is the era before, if this one only raised its floor: then the records are still there.
+	After string `json:"after,omitempty"`
 
 	TTL     time.Duration `json:"-"` // the longest in use
 	Settled bool          `json:"-"` // the era is older than the longest TTL, or proven
@@ -76,6 +78,7 @@ type root struct {
 type witnessed struct {
 	known     rootRecord
 	modRev    uint64
+	strange   bool          // the era came in place of another, whose holders it may know nothing of
 	firstSeen time.Duration // when a read that showed the era had returned, since Store.base
 	rev       uint64        // the greatest revision seen in the era
 	highest   uint64        // the greatest Floor + revision seen in any era
@@ -196,6 +199,7 @@ func (r *root) tidy(ctx context.Context, era string, records []Record) {
 // rev, and seen is what this process knew before.
 func (r *root) mend(ctx context.Context, now rootRecord, rev uint64, seen witnessed) (want rootRecord, why string, err error) {
 	want = now
+	after := ""
 	// A proof is for one creation of the store. The one that was asked about may be gone when it was
 	// long ago; but in less than a TTL nobody else can have come to lead without it.
 	proven := seen.proof && r.s.now() < seen.proofAt+seen.longest
@@ -213,6 +217,7 @@ func (r *root) mend(ctx context.Context, now rootRecord, rev uint64, seen witnes
 	case now.Era == seen.known.Era && rev < seen.rev:
 		want.Settled, why = false, fmt.Sprintf("the store's revision fell from %d to %d: it was restored", seen.rev, rev)
 	case now.Floor+rev < seen.highest:
+		after = now.Era
 		why = fmt.Sprintf("tokens up to %d were seen, and this era's have only reached %d", seen.highest, now.Floor+rev)
 	case !now.Settled && proven: // another process wrote the era of the creation that was proven
 		want.Settled = true
@@ -220,7 +225,7 @@ func (r *root) mend(ctx context.Context, now rootRecord, rev uint64, seen witnes
 		want.Settled = true
 	}
 	if why != "" {
-		want.Era, want.Floor = rand.Text(), max(now.Floor, seen.highest)
+		want.Era, want.Floor, want.After = rand.Text(), max(now.Floor, seen.highest), after
 	}
 	return want, why, err
 }
@@ -236,6 +241,7 @@ func (r *root) witness(now rootRecord, modRev, rev uint64) {
 	old := r.known.Era
 	if old != now.Era {
 		r.firstSeen, r.rev = r.s.now(), 0
+		r.strange = old != "" && old != now.After
 	}
 	r.known, r.modRev, r.proof = now, modRev, false
 	r.rev = max(r.rev, rev)
@@ -357,12 +363,16 @@ func (l *Lease) Decide(ctx context.Context, prefix string) (Snapshot, uint64, er
 	if !l.Valid() {
 		return Snapshot{}, 0, l.Err()
 	}
-	if !now.Settled {
-		r.mu.Lock()
-		rest := max(r.firstSeen+l.store.adult(now.TTL)-l.store.now(), 0)
-		r.mu.Unlock()
+	// Another store may have come in the place of the one that this process knew, and be settled in its
+	// own right: that says nothing of the holders that this process was told of.
+	r.mu.Lock()
+	longest := max(now.TTL, r.longest)
+	rest := max(r.firstSeen+l.store.adult(longest)-l.store.now(), 0)
+	strange := r.strange && rest > 0 && !l.store.cfg.Fresh
+	r.mu.Unlock()
+	if !now.Settled || strange {
 		return snap, now.Floor, &YoungError{
-			Reason: fmt.Sprintf("the store was just created, wiped or restored, and a holder from before may not know yet: nobody leads for its longest TTL, %v", now.TTL),
+			Reason: fmt.Sprintf("the store was just created, wiped or restored, and a holder from before may not know yet: nobody leads for its longest TTL, %v", longest),
 			Wait:   rest,
 		}
 	}
