@@ -111,6 +111,56 @@ func TestR5AnotherSettledStoreInPlaceOfThisOneIsYoungToWhoKnewThisOne(t *testing
 	})
 }
 
+func TestR5RaisingTheFloorOfAnotherStoreDoesNotShortenTheWait(t *testing.T) {
+	in(t, func(w world) {
+		empty := w.service.Snapshot()
+		other, _ := w.open(store.Config{})
+		w.lease(other)
+		another := w.service.Snapshot() // settled, with hardly a token given
+		require.NoError(t, other.Close())
+		w.service.Restore(empty)
+
+		s, _ := w.open(store.Config{})
+		x, l := w.lease(s)
+		time.Sleep(2 * ttl)
+		for _, key := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
+			_, err := decide(w, l, key)
+			require.NoError(t, err)
+		}
+		highest, err := decide(w, l, "y")
+		require.NoError(t, err)
+		replaced := bootclock.Clock.Now()
+		w.service.Restore(another)
+		synctest.Wait() // the watch tells of the other era before anything reads it
+		<-l.Lost()
+		ctx, cancel := context.WithTimeout(context.Background(), ttl)
+		defer cancel()
+		l, err = x.Lease(ctx)
+		require.NoError(t, err)
+		token, err := decide(w, l, "z")
+		var young *store.YoungError
+		require.ErrorAs(t, err, &young)
+		assert.Greater(t, token, highest)
+		time.Sleep(young.Wait + time.Millisecond)
+		_, _, err = l.Decide(context.Background(), prefix)
+		require.NoError(t, err)
+		assert.GreaterOrEqual(t, bootclock.Clock.Now().Sub(replaced), ttl)
+	})
+}
+
+func TestR5AYoungEraIsCountedFromWhenItWasFirstSeen(t *testing.T) {
+	in(t, func(w world) {
+		w.service.Wipe() // no proof
+		s, _ := w.open(store.Config{})
+		time.Sleep(10 * ttl) // before anything is asked of the store
+		_, l := w.lease(s)
+		_, err := decide(w, l, "a")
+		var young *store.YoungError
+		require.ErrorAs(t, err, &young)
+		assert.Greater(t, young.Wait, ttl*9/10)
+	})
+}
+
 func TestR5TheLongestTTLOfAnybodyCounts(t *testing.T) {
 	in(t, func(w world) {
 		w.service.Wipe() // no proof

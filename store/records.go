@@ -133,7 +133,9 @@ func (l *Lease) sweep(ctx context.Context) {
 	}
 	outcomes, err := s.Apply(ctx, writes)
 	if err != nil {
-		s.log.Warn("records that nobody stands behind could not be deleted yet", "session", l.id, "records", len(writes), "err", err)
+		if ctx.Err() == nil { // else the session ends, and they with it
+			s.log.Warn("records that nobody stands behind could not be deleted yet", "session", l.id, "records", len(writes), "err", err)
+		}
 		return
 	}
 	for i, o := range outcomes {

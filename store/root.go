@@ -239,9 +239,10 @@ func (s *Store) adult(longest time.Duration) time.Duration {
 func (r *root) witness(now rootRecord, modRev, rev uint64) {
 	r.mu.Lock()
 	old := r.known.Era
-	if old != now.Era {
+	// An era that only raised the floor of the one before is as old, and as strange, as that was.
+	if raised := old != "" && old == now.After; old != now.Era && !raised {
 		r.firstSeen, r.rev = r.s.now(), 0
-		r.strange = old != "" && old != now.After
+		r.strange = old != ""
 	}
 	r.known, r.modRev, r.proof = now, modRev, false
 	r.rev = max(r.rev, rev)
