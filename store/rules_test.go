@@ -243,6 +243,26 @@ func TestR2AfterASuspendTheLeaseIsOverAtTheFirstLook(t *testing.T) {
 	})
 }
 
+func TestR2AnAnswerThatASuspendMadeLateRevivesNothing(t *testing.T) {
+	in(t, func(w world) {
+		clk := &sleeper{Clock: bootclock.Clock}
+		s, h := w.open(store.Config{Clock: clk})
+		x, l := w.lease(s)
+		var asleep sync.Once
+		h.set(func(op string) (func() error, func() error) {
+			if op != "renew" {
+				return nil, nil
+			}
+			// Beyond the deadline, but not beyond the one that this renewal would give.
+			return nil, func() error { asleep.Do(func() { clk.suspend(x.Guarantee() - ttl/20) }); return nil }
+		})
+		time.Sleep(ttl * 16 / 100) // one renewal; no timer has noticed the suspend
+		synctest.Wait()
+		require.False(t, l.Valid(), "revived by a late answer")
+		require.True(t, isClosed(l.Lost()))
+	})
+}
+
 func TestR3AThousandUsersCostOneRenewal(t *testing.T) {
 	in(t, func(w world) {
 		s, h := w.open(store.Config{})
