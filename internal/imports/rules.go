@@ -92,6 +92,11 @@ var Limits = []Limit{
 		Why:    "a program links only the drivers that it names",
 	},
 	{
+		Import: "go.etcd.io/etcd",
+		Who:    []string{"store/etcdstore", "internal/etcdtest"},
+		Why:    "a program links only the drivers that it names",
+	},
+	{
 		Import: "github.com/spf13/cobra",
 		Who:    []string{"cmd/agent/..."},
 		Why:    "the library doesn't carry the command line",
@@ -107,6 +112,7 @@ var TestOnly = []string{
 	"github.com/juju/worker/v4/workertest",
 	"github.com/prometheus/client_golang/prometheus/testutil",
 	"github.com/stretchr/testify",
+	"go.etcd.io/etcd/server/v3",
 	"go.uber.org/goleak",
 	"gopkg.in/check.v1",
 	"pgregory.net/rapid",
