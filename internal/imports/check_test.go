@@ -67,6 +67,16 @@ func TestCheckFindsEveryBreach(t *testing.T) {
 			want: []string{"imports the kit store/storetest"},
 		},
 		{
+			name: "production code that imports the etcd of the tests",
+			pkg:  imports.Package{Path: "store/etcdstore", Imports: []string{ours + "internal/etcdtest"}},
+			want: []string{"imports the kit internal/etcdtest"},
+		},
+		{
+			name: "production code that imports etcd's server",
+			pkg:  imports.Package{Path: "store/etcdstore", Imports: []string{"go.etcd.io/etcd/server/v3/embed"}},
+			want: []string{"imports go.etcd.io/etcd/server/v3/embed", "test libraries"},
+		},
+		{
 			name: "a driver that imports the kit of its contract",
 			pkg:  imports.Package{Path: "store/memstore", Imports: []string{ours + "store/storetest"}},
 			want: []string{"imports the kit store/storetest"},
