@@ -10,15 +10,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/muster-go/muster/claimer"
+	"github.com/muster-go/muster/cmd/agent/internal/command"
+	"github.com/muster-go/muster/cmd/agent/internal/config"
 	"github.com/muster-go/muster/cmd/agent/internal/exit"
 	"github.com/muster-go/muster/cmd/agent/internal/guard"
 	"github.com/muster-go/muster/cmd/agent/internal/running"
 	"github.com/muster-go/muster/cmd/agent/internal/say"
 	"github.com/muster-go/muster/store"
 )
-
-// maxGrace is the longest default of --grace.
-const maxGrace = 5 * time.Second
 
 // runFlags are the flags of agent run as they were typed.
 type runFlags struct {
@@ -91,7 +90,7 @@ func (f *runFlags) values(election string) (running.Config, error) {
 	if err == nil {
 		cfg.TTL, err = f.ttl.positive()
 	}
-	cfg.Grace = min(cfg.TTL/3, maxGrace)
+	cfg.Grace = command.DefaultGrace(cfg.TTL)
 	if err == nil && f.grace.given {
 		cfg.Grace, err = f.grace.positive()
 	}
@@ -101,9 +100,8 @@ func (f *runFlags) values(election string) (running.Config, error) {
 	if err != nil {
 		return cfg, err
 	}
-	if cfg.Grace >= cfg.TTL/2 {
-		return cfg, exit.Errorf(exit.Value, "--grace %v: must be less than half of --ttl %v, which is %v: the command must have stopped before the leadership ends; use a shorter grace, or a TTL above %v",
-			cfg.Grace, cfg.TTL, cfg.TTL/2, 2*cfg.Grace)
+	if err := command.CheckGrace("--grace", cfg.Grace, "--ttl", cfg.TTL); err != nil {
+		return cfg, err
 	}
 	if err := store.CheckName("election", election); err != nil {
 		return cfg, err
@@ -129,11 +127,8 @@ func nodeName(flag string) (string, error) {
 		}
 		flag, from = host, "host name"
 	}
-	if err := store.CheckName("node", flag); err != nil {
+	if err := config.CheckNode(flag); err != nil {
 		return "", exit.Errorf(exit.Value, "%s: %w", from, err)
-	}
-	if strings.Contains(flag, "#") {
-		return "", exit.Errorf(exit.Value, `%s: node name %q has a "#", which is kept for the agent's own use: leave it out`, from, flag)
 	}
 	return flag, nil
 }

@@ -11,11 +11,9 @@ import (
 	"github.com/muster-go/muster/cmd/agent/internal/say"
 )
 
-// supervise stays with the running command until it has stopped: pushes the deadline on to its
-// guardian, passes signals on, and has it stopped when the leadership or the agent ends.
+// supervise stays with the running command until it has stopped: passes signals on, and has it
+// stopped when the leadership or the agent ends.
 func (t *term) supervise() {
-	push := t.clk.NewTimer(t.TTL / 10)
-	defer push.Stop()
 	var firm <-chan time.Time // when an interrupted command is asked once more, with SIGTERM
 	lost := t.hold.Lost()
 	for {
@@ -23,9 +21,6 @@ func (t *term) supervise() {
 		case <-t.command.Done():
 			t.look()
 			return
-		case <-push.Chan():
-			t.command.Extend(t.hold.Deadline())
-			push.Reset(t.TTL / 10)
 		case <-lost:
 			lost = nil
 			t.lose()

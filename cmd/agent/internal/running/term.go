@@ -3,23 +3,13 @@ package running
 import (
 	"errors"
 	"os"
-	"slices"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
+	"github.com/muster-go/muster/cmd/agent/internal/command"
 	"github.com/muster-go/muster/cmd/agent/internal/exit"
 	"github.com/muster-go/muster/cmd/agent/internal/guard"
 	"github.com/muster-go/muster/cmd/agent/internal/say"
-)
-
-// A command that is run again and ends within quick is waited with: at first for pauseFirst, twice
-// as long each time, at most pauseMost.
-const (
-	quick      = 5 * time.Second
-	pauseFirst = 100 * time.Millisecond
-	pauseMost  = 10 * time.Second
 )
 
 // sameInterrupt is how far apart two SIGINTs must be to count as two presses of Ctrl-C: some programs
@@ -53,25 +43,20 @@ func (r *runner) term(hold holds) (again bool, err error) {
 		"leading %s with token %d (pid %d); try: kill -9 %d in another terminal and see the other take over within %s",
 		r.Election, claim.Token, os.Getpid(), os.Getpid(), say.Length(worst))
 	t := &term{runner: r, hold: hold}
-	env := environment(os.Environ(), map[string]string{
-		"MUSTER_ELECTION": r.Election,
-		"MUSTER_TOKEN":    strconv.FormatUint(claim.Token, 10),
-		"MUSTER_NODE":     r.Node,
-	})
-	pause := pauseFirst
+	spec := command.Spec{
+		Election: r.Election, Node: r.Node, TTL: r.TTL, Grace: r.Grace, Argv: r.Argv, Env: os.Environ(),
+		Stdin: r.Stdin, Stdout: r.Stdout, Stderr: r.Stderr, Logger: r.Logger, Clock: r.clk,
+	}
+	var pause command.Pause
 	for {
 		began := r.clk.Now()
-		t.command, err = guard.Start(guard.Config{
-			Argv: r.Argv, Env: env,
-			Stdin: r.Stdin, Stdout: r.Stdout, Stderr: r.Stderr,
-			Grace: r.Grace, Deadline: hold.Deadline(), Renewed: hold.Deadline, Logger: r.Logger,
-		})
+		t.command, err = spec.Start(claim, hold.Deadline)
 		switch {
 		case err == nil:
 			t.supervise()
 		case errors.Is(err, guard.ErrDeadline):
 			// The claim is about to be renewed, or lost.
-			t.sleep(r.TTL / 20)
+			t.sleep(spec.Retry())
 		default:
 			return false, exit.Errorf(exit.NoCommand, "run: %w", err)
 		}
@@ -81,17 +66,14 @@ func (r *runner) term(hold holds) (again bool, err error) {
 		if err != nil {
 			continue
 		}
-		code := exitCode(t.command.Exit())
+		code := command.ExitCode(t.command.Exit())
 		if !r.Restart {
 			return false, exit.Silent(code)
 		}
-		if r.clk.Now().Sub(began) >= quick {
-			pause = pauseFirst
-		}
-		r.line("restarting", say.Line{Token: claim.Token}, "the command ended with code %d; running it again in %s", code, say.Length(pause))
+		wait := pause.After(r.clk.Now().Sub(began))
+		r.line("restarting", say.Line{Token: claim.Token}, "the command ended with code %d; running it again in %s", code, say.Length(wait))
 		t.command = nil
-		t.sleep(pause)
-		pause = min(2*pause, pauseMost)
+		t.sleep(wait)
 		if t.ending != 0 || t.over {
 			return t.end()
 		}
@@ -104,26 +86,4 @@ func (t *term) end() (again bool, err error) {
 		return false, exit.BySignal(t.ending)
 	}
 	return true, nil
-}
-
-// environment gives env with some variables set; what stood there under their names is gone, since
-// programs differ in which of two values they take.
-func environment(env []string, set map[string]string) []string {
-	env = slices.DeleteFunc(env, func(line string) bool {
-		name, _, _ := strings.Cut(line, "=")
-		_, replaced := set[name]
-		return replaced
-	})
-	for name, value := range set {
-		env = append(env, name+"="+value)
-	}
-	return env
-}
-
-// exitCode is a command's as shells tell it.
-func exitCode(e guard.Exit) int {
-	if e.Signal != 0 {
-		return exit.Signalled + int(e.Signal)
-	}
-	return e.Code
 }
