@@ -6,8 +6,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v4"
+
+	"github.com/muster-go/muster/internal/nearest"
 )
 
 // reader turns nodes into values and collects the faults.
@@ -71,15 +72,10 @@ func (r *reader) mapping(n *yaml.Node, what string, fields map[string]func(*yaml
 	}
 }
 
-// suggest says which of the known words may be meant. Cobra's idea of nearness knows commands only,
-// so the words are shown to it as such.
+// suggest says which of the known words may be meant.
 func suggest(word string, known []string) string {
-	all := &cobra.Command{SuggestionsMinimumDistance: 2}
-	for _, name := range known {
-		all.AddCommand(&cobra.Command{Use: name, Run: func(*cobra.Command, []string) {}})
-	}
-	if near := all.SuggestionsFor(word); len(near) > 0 {
-		return "did you mean " + strings.Join(near, " or ") + "?"
+	if near := nearest.Name(word, known); near != "" {
+		return "did you mean " + near + "?"
 	}
 	return "known are " + strings.Join(known, ", ")
 }
