@@ -12,6 +12,7 @@ import (
 
 	"github.com/muster-go/muster/claimer"
 	"github.com/muster-go/muster/cmd/agent/internal/exit"
+	"github.com/muster-go/muster/cmd/agent/internal/news"
 	"github.com/muster-go/muster/cmd/agent/internal/say"
 	"github.com/muster-go/muster/internal/bootclock"
 	"github.com/muster-go/muster/store"
@@ -46,7 +47,7 @@ type runner struct {
 	Config
 	clk    store.Clock
 	worker *tracker.Worker
-	news   *announcer
+	news   *news.Announcer
 	token  uint64 // of the latest term; 0 before the first
 	// abandoned says that a third Ctrl-C wanted no more waiting for a command that can't be killed.
 	// Then nothing is given up: the claim ends with its deadline, before which the guardian acts.
@@ -58,10 +59,10 @@ type runner struct {
 // nothing of the command runs, unless a third Ctrl-C would not wait for it.
 func Run(cfg Config) error {
 	r := &runner{Config: cfg, clk: bootclock.Clock}
-	r.news = &announcer{r: r, waiting: true}
+	r.news = r.announcer()
 	r.line("standing", say.Line{Holder: r.Node, PID: os.Getpid()}, "%s (pid %d) stands for %s", r.Node, os.Getpid(), r.Election)
 	worker, err := tracker.New(tracker.Config{
-		Claimer: overheard{cfg.Queue, r.news},
+		Claimer: news.Overheard{Queue: cfg.Queue, Hear: func(_ string, err error) { r.news.Claimed(err) }},
 		Candidate: claimer.Candidate{
 			Name: cfg.Election, Holder: cfg.Node,
 			Attributes: map[string]string{"pid": strconv.Itoa(os.Getpid())},
@@ -74,7 +75,7 @@ func Run(cfg Config) error {
 		return err
 	}
 	r.worker = worker
-	stop := r.news.start()
+	stop := r.watch()
 	err = r.loop()
 	stop()
 	if !r.abandoned {
@@ -96,7 +97,7 @@ func (r *runner) loop() error {
 		if r.ExitWhenLost {
 			return exit.Errorf(exit.Lost, "leadership of %s was lost; --on-lost=exit", r.Election)
 		}
-		r.news.campaigning(true)
+		r.news.Campaigning(true)
 	}
 }
 
@@ -158,7 +159,7 @@ func (r *runner) campaign() (holds, error) {
 			hold, err := r.hold()
 			switch {
 			case err == nil:
-				r.news.campaigning(false)
+				r.news.Campaigning(false)
 				return hold, nil
 			case !errors.Is(err, tracker.ErrNotLeader):
 				return holds{}, err
@@ -171,7 +172,7 @@ func (r *runner) campaign() (holds, error) {
 				suspend()
 			}
 		case <-late:
-			return holds{}, exit.Errorf(exit.NotYet, "not leader of %s within --wait %v%s", r.Election, r.Wait, r.news.whoLeads())
+			return holds{}, exit.Errorf(exit.NotYet, "not leader of %s within --wait %v%s", r.Election, r.Wait, r.news.WhoLeads())
 		}
 	}
 }

@@ -130,7 +130,7 @@ func (t *term) lose() {
 		return
 	default:
 	}
-	t.line("lost", l, "lost the leadership of %s (token %d)%s: stopping the command", t.Election, token, t.news.whyLost())
+	t.line("lost", l, "lost the leadership of %s (token %d)%s: stopping the command", t.Election, token, t.news.WhyLost())
 }
 
 // suspend does what Ctrl-Z asks for. The command is stopped with the agent, and as nobody renews
