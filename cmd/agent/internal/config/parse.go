@@ -214,7 +214,7 @@ func (r *reader) command(election *Election, what string, run, env, dir *yaml.No
 			case slices.Contains(command.Variables, name):
 				r.fault(e.key, "%senv: %s is set by the agent: choose another name", what, name)
 			}
-			election.Env[name], _ = r.word(e.value, what+"env "+name)
+			election.Env[name] = r.word(e.value, what+"env "+name)
 		}
 	}
 	switch {
@@ -227,8 +227,7 @@ func (r *reader) command(election *Election, what string, run, env, dir *yaml.No
 		return
 	}
 	r.list(run, what+"run", func(item *yaml.Node) {
-		word, _ := r.word(item, what+"a word of run")
-		election.Run = append(election.Run, word)
+		election.Run = append(election.Run, r.word(item, what+"a word of run"))
 	})
 	if len(r.faults) > before {
 		return

@@ -94,17 +94,15 @@ func (r *reader) text(n *yaml.Node, what string) (string, bool) {
 }
 
 // word reads any scalar as it is written: an argument 010 is the text 010.
-func (r *reader) word(n *yaml.Node, what string) (string, bool) {
+func (r *reader) word(n *yaml.Node, what string) string {
 	n = target(n)
-	if n.Kind != yaml.ScalarNode || null(n) {
+	switch {
+	case n.Kind != yaml.ScalarNode || null(n):
 		r.fault(n, `%s is %s: want text; an empty one is ""`, what, kind(n))
-		return "", false
-	}
-	if strings.ContainsRune(n.Value, 0) {
+	case strings.ContainsRune(n.Value, 0):
 		r.fault(n, "%s contains a NUL character: leave it out", what)
-		return "", false
 	}
-	return n.Value, true
+	return n.Value
 }
 
 // list reads a sequence; item says what one of its items is called.
