@@ -8,6 +8,7 @@ import (
 	"github.com/muster-go/muster/cmd/agent/internal/cli"
 	"github.com/muster-go/muster/cmd/agent/internal/guard"
 	"github.com/muster-go/muster/store"
+	"github.com/muster-go/muster/store/etcdstore"
 	"github.com/muster-go/muster/store/memstore"
 	"github.com/muster-go/muster/store/sqlstore"
 )
@@ -22,6 +23,7 @@ func main() {
 // openers are the drivers that this program links.
 func openers() store.Openers {
 	return store.Openers{
+		"etcd":   etcdstore.Open,
 		"mem":    memstore.Open,
 		"sqlite": sqlstore.OpenSQLite,
 	}

@@ -27,7 +27,7 @@ type common struct {
 func (c *common) register(root *cobra.Command) {
 	c.timeout = duration{flag: "--timeout", text: "10s"}
 	flags := root.PersistentFlags()
-	flags.Var(&c.store, "store", "`URL` of the store (default $MUSTER_STORE, else a SQLite file in your state directory)")
+	flags.Var(&c.store, "store", "`URL` of the store, such as sqlite:///FILE or etcd://HOST,HOST/PREFIX (default $MUSTER_STORE, else a SQLite file in your state directory)")
 	flags.StringVarP(&c.output, "output", "o", "text", "`FORMAT` of what is printed: text or json")
 	flags.Var(&c.timeout, "timeout", "how long the first contact with the store, or one request, may take")
 	flags.StringVar(&c.logFormat, "log-format", "text", "`FORMAT` of the log on stderr: text or json")

@@ -1,0 +1,118 @@
+package etcdstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/muster-go/muster/store"
+)
+
+// Grant implements store.Driver.
+func (d *driver) Grant(ctx context.Context, ttl time.Duration) (store.SessionID, error) {
+	if err := limits.Check(ttl); err != nil {
+		return "", fmt.Errorf("%s: %w", d.name, err)
+	}
+	if err := d.vet(ctx); err != nil {
+		return "", err
+	}
+	asked := limits.Round(ttl)
+	resp, err := ask(ctx, d, "grant a lease", func(ctx context.Context) (*pb.LeaseGrantResponse, error) {
+		return d.lease.LeaseGrant(ctx, &pb.LeaseGrantRequest{TTL: int64(asked / time.Second)})
+	})
+	if err != nil {
+		return "", err
+	}
+	id := sessionID(resp.ID)
+	if granted := time.Duration(resp.TTL) * time.Second; granted > asked {
+		err := fmt.Errorf("%s: ttl %v: its shortest lease is %v (1.5 × its election timeout, in whole seconds): use at least %v (then the next leader takes over at most %v after a crash), or shorten the election timeout: %w",
+			d.name, ttl, granted, granted, limits.WorstFailover(granted), store.ErrInvalid)
+		if revokeErr := d.Revoke(ctx, id); revokeErr != nil { // it ends by itself
+			d.cfg.Logger.Debug("a lease that nobody wants stays until it expires", "store", d.name, "lease", id, "err", revokeErr)
+		}
+		return "", err
+	}
+	return id, nil
+}
+
+// Revoke implements store.Driver.
+func (d *driver) Revoke(ctx context.Context, id store.SessionID) error {
+	lease, ok := leaseOf(id)
+	if err := d.mayBegin(ctx, "revoke a lease"); err != nil || !ok {
+		return err
+	}
+	_, err := ask(ctx, d, "revoke a lease", func(ctx context.Context) (*pb.LeaseRevokeResponse, error) {
+		return d.lease.LeaseRevoke(ctx, &pb.LeaseRevokeRequest{ID: lease})
+	})
+	if errors.Is(err, store.ErrSessionGone) {
+		return nil
+	}
+	return err
+}
+
+// Owned implements store.Driver. It asks etcd's leader for the lease's keys, which it keeps in
+// memory, and reads them. A leader that was deposed without knowing it could answer the first, so
+// the term must be the same before and after: the read is done by a leader that a majority confirms.
+func (d *driver) Owned(ctx context.Context, id store.SessionID) ([]store.Record, error) {
+	lease, ok := leaseOf(id)
+	if err := d.mayBegin(ctx, "read a lease's keys"); err != nil || !ok {
+		return nil, err
+	}
+	var wait backoff
+	for {
+		keys, err := ask(ctx, d, "read a lease's keys", func(ctx context.Context) (*pb.LeaseTimeToLiveResponse, error) {
+			return d.lease.LeaseTimeToLive(ctx, &pb.LeaseTimeToLiveRequest{ID: lease, Keys: true}, anySize)
+		})
+		if err != nil && !errors.Is(err, store.ErrSessionGone) {
+			return nil, err
+		}
+		var term uint64 // of the first answer, if it has one
+		var names [][]byte
+		if err == nil {
+			term, names = keys.Header.RaftTerm, keys.Keys
+		}
+		records, same, err := d.attached(ctx, names, lease, term)
+		if err != nil || same {
+			return records, err
+		}
+		wait.sleep(ctx, d)
+	}
+}
+
+// attached reads keys, as far as the lease owns them, and says whether the term was the same all
+// along.
+func (d *driver) attached(ctx context.Context, keys [][]byte, lease int64, term uint64) (records []store.Record, same bool, err error) {
+	records, same = []store.Record{}, true
+	root := d.root()
+	for first := true; first || len(keys) > 0; first = false {
+		request := &pb.TxnRequest{}
+		n := min(len(keys), mostWrites)
+		for _, key := range keys[:n] {
+			request.Success = append(request.Success, readOne(key))
+		}
+		if n == 0 { // for the term alone
+			request.Success = append(request.Success, readOne([]byte(root+"root")))
+		}
+		keys = keys[n:]
+		resp, err := ask(ctx, d, "read", func(ctx context.Context) (*pb.TxnResponse, error) { return d.kv.Txn(ctx, request, anySize) })
+		if err != nil {
+			return nil, false, err
+		}
+		same = same && resp.Header.RaftTerm == term
+		for _, answer := range resp.Responses {
+			for _, kv := range answer.GetResponseRange().Kvs {
+				if kv.Lease == lease && len(kv.Key) >= len(root) && string(kv.Key[:len(root)]) == root {
+					records = append(records, d.record(kv))
+				}
+			}
+		}
+	}
+	return records, same, nil
+}
+
+func readOne(key []byte) *pb.RequestOp {
+	return &pb.RequestOp{Request: &pb.RequestOp_RequestRange{RequestRange: &pb.RangeRequest{Key: key}}}
+}
