@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"sync/atomic"
@@ -114,7 +115,9 @@ func (e *Engine) run() {
 	g.awaitReports()
 
 	g.mu.Lock()
-	g.stop(hostErr, textOf(hostErr)) // a host that ends by itself has a bug
+	if hostErr != nil {
+		g.stop(fmt.Errorf("engine: juju's engine has a fault: %w", hostErr), textOf(hostErr))
+	}
 	e.err = g.result()
 	g.finished = true
 	for s := range g.subs {

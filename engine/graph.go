@@ -155,12 +155,16 @@ func (g *graph) stuckOn(n *node) *node {
 	return nil
 }
 
-// stop begins the shutdown, with what ends the engine; with mu held.
+// stop begins the shutdown, with what ends the engine; with mu held. Of several errors the first
+// counts, also if it comes when the engine stops already.
 func (g *graph) stop(fatal error, text string) {
+	if g.fatal == nil {
+		g.fatal, g.fatalText = fatal, text
+	}
 	if g.stopping {
 		return
 	}
-	g.stopping, g.fatal, g.fatalText = true, fatal, text
+	g.stopping = true
 	for _, n := range g.order {
 		g.lower(n, byShutdown)
 	}

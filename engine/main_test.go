@@ -62,6 +62,7 @@ func untilKilled(dying <-chan struct{}) error {
 type diary struct {
 	mu    sync.Mutex
 	lines []string
+	tasks []*task // of its manifolds
 }
 
 func (d *diary) note(format string, args ...any) {
@@ -91,13 +92,33 @@ func (d *diary) count(line string) int {
 	return n
 }
 
+// task starts one that stopLeft stops.
+func (d *diary) task(body func(dying <-chan struct{}) error) *task {
+	t := newTask(body)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.tasks = append(d.tasks, t)
+	return t
+}
+
+// stopLeft stops the workers that an engine left running, as the end of a process would.
+func (d *diary) stopLeft() {
+	d.mu.Lock()
+	tasks := d.tasks
+	d.mu.Unlock()
+	for _, t := range slices.Backward(tasks) {
+		t.Kill()
+		_ = t.Wait()
+	}
+}
+
 // manifold notes "+name" when its worker starts and "-name" when that has ended.
 func (d *diary) manifold(name string, body func(dying <-chan struct{}) error, inputs ...string) dependency.Manifold {
 	return dependency.Manifold{
 		Inputs: inputs,
 		Start: func(context.Context, dependency.Getter) (worker.Worker, error) {
 			d.note("+%s", name)
-			return newTask(func(dying <-chan struct{}) error {
+			return d.task(func(dying <-chan struct{}) error {
 				defer d.note("-%s", name)
 				return body(dying)
 			}), nil

@@ -167,6 +167,7 @@ func (n *node) stepRun(r *run, now time.Time) (wake time.Time) {
 		return time.Time{}
 	case g.stopping && g.guarded(r):
 		n.verdict = StateRunning // what stands on it goes on in a stuck worker: it is left running
+		n.enter(StateRunning, now)
 		g.pokeAll()
 		return time.Time{}
 	case r.ended:

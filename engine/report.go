@@ -85,7 +85,7 @@ func (g *graph) call(c *reportCall) {
 	defer g.endCall(c)
 	if c.reasoner != nil {
 		if panicked := guard("Reason", func() { c.reason = c.reasoner.Reason() }); panicked != nil {
-			g.failed(c.r.n, panicked)
+			c.panicked(panicked)
 		}
 	}
 	if c.reporter == nil {
@@ -102,7 +102,7 @@ func (g *graph) call(c *reportCall) {
 	})
 	switch {
 	case panicked != nil:
-		g.failed(c.r.n, panicked)
+		c.panicked(panicked)
 		c.err = textOf(panicked)
 	case err != nil:
 		c.err = fmt.Sprintf("its report can't be written as JSON: %s", textOf(err))
@@ -110,6 +110,13 @@ func (g *graph) call(c *reportCall) {
 		c.err = fmt.Sprintf("its report has %d bytes, of at most %d", len(encoded), reportMost)
 	default:
 		c.report, c.err = encoded, ""
+	}
+}
+
+// panicked records a panic, the first of each run: Snapshots may be frequent.
+func (c *reportCall) panicked(err error) {
+	if c.r.panicTold.CompareAndSwap(false, true) {
+		c.r.n.g.failed(c.r.n, err)
 	}
 }
 

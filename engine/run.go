@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/juju/worker/v4"
@@ -36,7 +37,8 @@ type run struct {
 	vacating int           // calls of Vacate under way
 	vacated  chan struct{} // if not nil: closed when users falls to 0
 
-	call *reportCall // the latest Report
+	call      *reportCall // the Report under way
+	panicTold atomic.Bool // a panic of Report or Reason was logged; not guarded
 }
 
 // uses says whether r stands on another run directly; with the graph's mu held.
@@ -157,6 +159,7 @@ func (r *run) gotWorker(w worker.Worker, flag *bool, flagErr error, now time.Tim
 		n.enter(StateRunning, now)
 		g.publish(Event{Kind: EventStarted, Node: n.name, At: now, Cause: n.startCause()})
 		g.raised(n)
+		n.poke() // its timer for a Start that takes long
 	}
 	up, took := r.up, n.startTook
 	g.mu.Unlock()
