@@ -15,8 +15,8 @@ import (
 
 // Check finds everything that is wrong with a set of manifolds, without running any of it: a nil
 // Start, a name that is empty or ends with the mark of Optional, an input that is empty, named twice,
-// the manifold itself or no manifold of the set, and inputs that form a cycle. Optional inputs count
-// like the others.
+// the manifold itself or no manifold of the set, inputs that form a cycle, and what Refused says.
+// Optional inputs count like the others.
 //
 // It returns nil or a *CheckError, which has the same faults in the same order at every call. Where
 // cycles are knotted it names so many that each other one shares an input with one of them.
@@ -84,6 +84,10 @@ func (c *check) manifold(name string, manifolds dependency.Manifolds) {
 	inputs, _ := splitInputs(m.Inputs)
 	sound := make([]string, 0, len(inputs))
 	for i, input := range inputs {
+		if reason, ok := refusal(input); ok {
+			c.fault(name, "%s", reason)
+			continue
+		}
 		_, known := manifolds[input]
 		switch before := count(inputs[:i], input); {
 		case before == 1:

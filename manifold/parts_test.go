@@ -1,0 +1,218 @@
+package manifold_test
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/juju/clock"
+	"github.com/juju/worker/v4"
+	"github.com/juju/worker/v4/dependency"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/muster-go/muster/claimer"
+	"github.com/muster-go/muster/engine"
+	"github.com/muster-go/muster/manifold"
+	"github.com/muster-go/muster/store"
+	"github.com/muster-go/muster/store/memstore"
+	"github.com/muster-go/muster/store/storetest"
+	"github.com/muster-go/muster/tracker"
+	"github.com/muster-go/muster/tracker/trackertest"
+)
+
+// idleUntilTheEnd is a worker that is stopped when the test ends.
+func idleUntilTheEnd(t testing.TB) worker.Worker {
+	w := idle()
+	t.Cleanup(func() { stop(t, w) })
+	return w
+}
+
+// everywhere runs the test in a bubble under each engine.
+func everywhere(t *testing.T, test func(t *testing.T, run func(dependency.Manifolds) worker.Worker)) {
+	for name, run := range engines {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				test(t, func(manifolds dependency.Manifolds) worker.Worker { return run(t, manifolds) })
+			})
+		})
+	}
+}
+
+func TestTheChainGivesWhatItPromises(t *testing.T) {
+	everywhere(t, func(t *testing.T, run func(dependency.Manifolds) worker.Worker) {
+		b := &box{name: "box-1", service: memstore.NewService(clock.WallClock)}
+		var (
+			st         *store.Store
+			clk        clock.Clock
+			cl         claimer.Claimer
+			keeper     claimer.Keeper
+			queue      *claimer.Queue
+			tr         tracker.Tracker
+			election   manifold.Election
+			flag       engine.Flag
+			leadership manifold.Leadership
+		)
+		run(b.manifolds(dependency.Manifolds{
+			"a": reader("store", &st), "b": reader("claimer", &clk), "c": reader("claimer", &cl),
+			"d": reader("claimer", &keeper), "e": reader("claimer", &queue), "f": reader("tracker", &tr),
+			"g": reader("tracker", &election), "h": reader("gate", &flag), "i": reader("gate", &leadership),
+		}))
+		time.Sleep(time.Minute)
+		assert.Equal(t, clock.WallClock, clk)
+		assert.Same(t, queue, cl)
+		assert.Same(t, queue, keeper)
+		assert.Equal(t, 4*time.Second, tr.ClaimDuration(), "0.4 TTL by default")
+		assert.True(t, tr.ClaimLeader().Wait())
+		claim, _, leads := election.Leadership()
+		require.True(t, leads)
+		assert.True(t, flag.Check())
+		assert.Equal(t, "leader of web with token "+token(claim), flag.(engine.Reasoner).Reason())
+		assert.Equal(t, claim, leadership.Claim())
+		assert.True(t, leadership.Leads())
+		assert.True(t, leadership.Deadline().After(time.Now()))
+		for _, given := range []any{st, cl, tr, election, flag, leadership} {
+			_, isWorker := given.(worker.Worker)
+			assert.False(t, isWorker, "%T: stopping is the engine's", given)
+		}
+	})
+}
+
+func TestAWrongOutIsToldWhatThereIs(t *testing.T) {
+	everywhere(t, func(t *testing.T, run func(dependency.Manifolds) worker.Worker) {
+		b := &box{name: "box-1", service: memstore.NewService(clock.WallClock)}
+		said := map[string]string{}
+		all := dependency.Manifolds{
+			"flag": manifold.StaticFlag(true), "value": manifold.Value(http.NewServeMux()), "shut": manifold.StaticFlag(false),
+		}
+		for _, input := range []string{"store", "claimer", "tracker", "gate", "flag", "value"} {
+			all["asks "+input] = probe(input, func(getter dependency.Getter) error {
+				_, err := manifold.Get[chan int](getter, input)
+				said[input] = err.Error()
+				return nil
+			})
+		}
+		run(b.manifolds(all))
+		time.Sleep(time.Minute)
+		for input, want := range map[string]string{
+			"store":   "it gives no *chan int; ask for **store.Store, *clock.Clock",
+			"claimer": "ask for *claimer.Claimer, *claimer.Keeper, **claimer.Queue, *clock.Clock",
+			"tracker": "ask for *tracker.Tracker, *manifold.Election, *manifold.Readier",
+			"gate":    "ask for *engine.Flag, *manifold.Leadership",
+			"flag":    "ask for *engine.Flag",
+			"value":   "ask for **http.ServeMux, a pointer to an interface that it implements",
+		} {
+			assert.Contains(t, said[input], want, input)
+			assert.Contains(t, said[input], `input "`+input+`" as chan int`)
+		}
+	})
+}
+
+func TestValueGivesItsOwnTypeAndItsInterfaces(t *testing.T) {
+	everywhere(t, func(t *testing.T, run func(dependency.Manifolds) worker.Worker) {
+		mux := http.NewServeMux()
+		var asMux *http.ServeMux
+		var asHandler http.Handler
+		run(dependency.Manifolds{"mux": manifold.Value(mux), "a": reader("mux", &asMux), "b": reader("mux", &asHandler)})
+		time.Sleep(time.Second)
+		assert.Same(t, mux, asMux)
+		assert.Same(t, mux, asHandler)
+	})
+}
+
+func TestAStoreOfTheCallersIsntClosed(t *testing.T) {
+	everywhere(t, func(t *testing.T, run func(dependency.Manifolds) worker.Worker) {
+		st, err := store.Open(t.Context(), "mem://", store.Openers{"mem": memstore.Open})
+		require.NoError(t, err)
+		defer st.Close()
+		var got *store.Store
+		stop(t, run(dependency.Manifolds{"store": manifold.Store(manifold.StoreConfig{Store: st}), "a": reader("store", &got)}))
+		e := run(dependency.Manifolds{"store": manifold.Store(manifold.StoreConfig{Store: st}), "a": reader("store", &got)})
+		time.Sleep(time.Second)
+		stop(t, e)
+		assert.Same(t, st, got)
+		assert.NoError(t, st.Ping(context.Background()))
+	})
+}
+
+func TestAStoreThatIsNotReachedIsTriedAgain(t *testing.T) {
+	everywhere(t, func(t *testing.T, run func(dependency.Manifolds) worker.Worker) {
+		b := &box{name: "box-1", service: memstore.NewService(clock.WallClock)}
+		b.service.Stop()
+		var st *store.Store
+		run(dependency.Manifolds{"store": manifold.Store(b.storeConfig()), "a": reader("store", &st)})
+		time.Sleep(time.Minute)
+		require.Nil(t, st)
+		b.service.Start()
+		time.Sleep(time.Minute)
+		assert.NotNil(t, st)
+	})
+}
+
+// A driver may hang; closing takes at most CallTimeout.
+func TestClosingAStoreWhoseDriverHangsIsBounded(t *testing.T) {
+	everywhere(t, func(t *testing.T, run func(dependency.Manifolds) worker.Worker) {
+		b := &box{name: "box-1", service: memstore.NewService(clock.WallClock)}
+		e := run(b.manifolds(nil))
+		time.Sleep(time.Minute)
+		b.faults.Inject(storetest.Fault{Kind: storetest.Hang})
+		defer b.faults.Heal()
+		begun := time.Now()
+		stop(t, e)
+		assert.LessOrEqual(t, time.Since(begun), 4*ttl/10+2*time.Second+5*time.Second, "a Release for Duration, the session for 2 s, the store for CallTimeout")
+	})
+}
+
+func TestATrackerNeedsADurationFromSomewhere(t *testing.T) {
+	config := (&box{name: "box-1"}).trackerConfig()
+	give := func(cl claimer.Claimer) getter {
+		return func(_ string, out any) error {
+			if target, ok := out.(*claimer.Claimer); ok {
+				*target = cl
+				return nil
+			}
+			return dependency.ErrMissing
+		}
+	}
+	_, err := manifold.Tracker(config).Start(t.Context(), give(trackertest.NewMemory(clock.WallClock)))
+	require.ErrorIs(t, err, claimer.ErrInvalid)
+	assert.ErrorContains(t, err, `input "claimer" doesn't say how long claims may be: set Duration`)
+
+	config.Duration = time.Hour
+	_, err = manifold.Tracker(config).Start(t.Context(), give(bounded{}))
+	require.ErrorIs(t, err, claimer.ErrInvalid)
+	assert.ErrorContains(t, err, "use at most 30s, or a longer ttl there")
+}
+
+// bounded is a Claimer whose claims are for at most a minute.
+type bounded struct{ claimer.Claimer }
+
+func (bounded) MaxDuration() time.Duration { return time.Minute }
+
+// A user's own Claimer, three methods and no more, takes the place of the Claimer manifold.
+func TestAUsersOwnClaimerTakesThePlace(t *testing.T) {
+	everywhere(t, func(t *testing.T, run func(dependency.Manifolds) worker.Worker) {
+		memory := trackertest.NewMemory(clock.WallClock)
+		config := (&box{name: "box-1"}).trackerConfig()
+		config.Duration, config.Clock = 5*time.Second, clock.WallClock
+		var leadership manifold.Leadership
+		e := run(dependency.Manifolds{
+			"claimer": manifold.Value(struct{ claimer.Claimer }{memory}),
+			"tracker": manifold.Tracker(config),
+			"gate":    manifold.Gate(manifold.GateConfig{Tracker: "tracker"}),
+			"app":     manifold.WhileLeader("gate", reader("gate", &leadership)),
+		})
+		time.Sleep(time.Minute)
+		holder, held := memory.Holder("web")
+		require.True(t, held)
+		assert.Equal(t, holder, leadership.Claim())
+		stop(t, e)
+		_, held = memory.Holder("web")
+		assert.False(t, held, "released at the end")
+	})
+}
+
+func token(claim claimer.Claim) string { return strconv.FormatUint(claim.Token, 10) }
