@@ -32,12 +32,13 @@ var parameters = []string{paramCACert, paramCert, paramKey, paramPasswordFile, p
 
 // address is what a URL says.
 type address struct {
-	shown     string // the URL without its password
-	endpoints []string
-	prefix    string
-	user      string
-	password  string
-	tls       *tls.Config // nil: none
+	shown      string // the URL without its password
+	endpoints  []string
+	prefix     string
+	user       string
+	password   string
+	tls        *tls.Config // nil: none
+	serverName string      // in the servers' certificates; empty: each host's own
 }
 
 // parseURL reads a URL, and the files that it names.

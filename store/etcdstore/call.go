@@ -2,30 +2,49 @@ package etcdstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/muster-go/muster/store"
 )
 
-// ask makes one request, which ends with ctx and with the driver. The error says what became of it:
-// see fault.
-func ask[A any](ctx context.Context, d *driver, what string, request func(context.Context) (A, error)) (A, error) {
+// manner says how a request may be made.
+type manner bool
+
+const (
+	once   manner = false // it must not be done twice
+	repeat manner = true  // doing it twice is as good
+)
+
+// ask makes one request, which ends with ctx and with the driver. Where another member of the cluster
+// may do better, it is tried. The error says what became of the request: see fault.
+func ask[A any](ctx context.Context, d *driver, what string, how manner, request func(context.Context) (A, error)) (A, error) {
 	var none A
 	if err := d.mayBegin(ctx, what); err != nil {
 		return none, err
 	}
 	c := d.wire.newCall()
-	within, cancel := context.WithCancel(c.mark(ctx))
+	within, cancel := context.WithCancel(clientv3.WithRequireLeader(c.mark(ctx)))
 	defer cancel()
 	defer context.AfterFunc(d.ctx, cancel)()
-	answer, err := request(within)
-	if err == nil {
-		return answer, nil
+	for others := len(d.cfg.Client.Endpoints()) - 1; ; others-- {
+		answer, err := request(within)
+		if err == nil {
+			return answer, nil
+		}
+		if ctx.Err() != nil {
+			c.givenUp()
+		}
+		another := errors.Is(rpctypes.Error(err), rpctypes.ErrNoLeader) || how == repeat && status.Code(err) == codes.Unavailable && c.maybeSent()
+		if !another || others <= 0 || within.Err() != nil {
+			return none, d.fault(ctx, what, c.maybeSent(), err)
+		}
 	}
-	if ctx.Err() != nil {
-		c.givenUp()
-	}
-	return none, d.fault(ctx, what, c.maybeSent(), err)
 }
 
 // mayBegin refuses what can't succeed any more.

@@ -26,9 +26,7 @@ func TestConformance(t *testing.T) {
 		Clock: bootclock.Clock,
 		TTL:   2 * time.Second,
 		Expire: func(t testing.TB, id store.SessionID) {
-			lease, err := strconv.ParseUint(string(id), 16, 64)
-			require.NoError(t, err)
-			_, err = l.Client().Revoke(context.Background(), clientv3.LeaseID(lease))
+			_, err := l.Client().Revoke(context.Background(), leaseID(t, id))
 			require.NoError(t, err)
 		},
 		Cut:      func(_ testing.TB, d store.Driver) { d.(*client).proxy.Cut() },
@@ -38,6 +36,14 @@ func TestConformance(t *testing.T) {
 		Wipe:     func(testing.TB) { l.Wipe() },
 		Requests: func(d store.Driver) int { return etcdstore.Requests(d.(*client).Driver) },
 	})
+}
+
+// leaseID is the lease that a session is.
+func leaseID(t testing.TB, id store.SessionID) clientv3.LeaseID {
+	t.Helper()
+	lease, err := strconv.ParseUint(string(id), 16, 64)
+	require.NoError(t, err)
+	return clientv3.LeaseID(lease)
 }
 
 func TestQueueOnEtcdPassesTheKit(t *testing.T) {

@@ -2,6 +2,8 @@ package etcdstore
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -50,6 +52,8 @@ type driver struct {
 	loops  sync.WaitGroup // begun with spawn
 	seen   uint64         // the greatest revision of a linearizable answer
 	vetted bool           // the servers' versions are known
+
+	streams map[*watchStream]bool // that carry watches: one, and those that were retired
 }
 
 func newDriver(cfg Config, w *wire) *driver {
@@ -61,6 +65,8 @@ func newDriver(cfg Config, w *wire) *driver {
 		kv:    pb.NewKVClient(conn),
 		lease: pb.NewLeaseClient(conn),
 		watch: pb.NewWatchClient(conn),
+
+		streams: map[*watchStream]bool{},
 	}
 	d.ctx, d.cancel = context.WithCancel(cfg.Client.Ctx())
 	d.watches = &line[*watchStream]{spawn: d.spawn, open: d.openWatchStream}
@@ -128,10 +134,14 @@ func (d *driver) witness(before, rev uint64) {
 	if back && d.seen == before || rev > d.seen {
 		d.seen = rev
 	}
+	var streams []*watchStream
+	if back {
+		streams = slices.Collect(maps.Keys(d.streams))
+	}
 	d.mu.Unlock()
 	if back {
 		d.cfg.Logger.Warn("etcd's revision ran backwards: it was wiped or restored", "store", d.name, "from", before, "to", rev)
-		if s := d.watches.current(); s != nil {
+		for _, s := range streams {
 			s.end(errWentBack)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 var (
 	errWentBack = errors.New("the store's revision ran backwards")
 	errBehind   = errors.New("too much has happened that wasn't taken yet")
+	errToken    = errors.New("the stream's token was forgotten")
 	errRetired  = errors.New("an earlier answer did not come in time")
 )
 
@@ -52,13 +53,13 @@ func explain(err error, root string, hasUser bool) error {
 		return fmt.Errorf("%w: %s: %w", plain(known), mend, store.ErrUnauthorized)
 	}
 	switch {
-	case is(known, rpctypes.ErrUserEmpty):
+	case is(known, rpctypes.ErrUserEmpty) && !hasUser: // else the client gets a token
 		return unauthorized("name a user and a password file, or a client certificate, in the store's URL")
 	case is(known, rpctypes.ErrAuthFailed, rpctypes.ErrUserNotFound):
 		return unauthorized("check the user and the password")
 	case is(known, rpctypes.ErrPermissionDenied, rpctypes.ErrPermissionNotGranted):
 		return unauthorized(fmt.Sprintf("grant the user's role readwrite on the keys with the prefix %q", root))
-	case is(known, rpctypes.ErrInvalidAuthToken) && !hasUser: // else the client gets another one
+	case is(known, rpctypes.ErrInvalidAuthToken) && !hasUser:
 		return unauthorized("give the client a token that is valid")
 	case is(known, rpctypes.ErrLeaseNotFound):
 		return fmt.Errorf("%w: %w", plain(known), store.ErrSessionGone)
@@ -66,6 +67,8 @@ func explain(err error, root string, hasUser bool) error {
 		return fmt.Errorf("%w: %w", plain(known), store.ErrInvalid)
 	case is(known, rpctypes.ErrTooManyRequests):
 		return fmt.Errorf("%w: %w", plain(known), store.ErrRefused)
+	case is(known, rpctypes.ErrNoLeader): // said by a member before it does anything
+		return fmt.Errorf("%w: %w", plain(known), store.ErrUnreachable)
 	case is(known, rpctypes.ErrNoSpace): // what was asked for may have been done all the same
 		return fmt.Errorf("%w: compact and defragment it, then disarm its alarm", plain(known))
 	}

@@ -64,10 +64,3 @@ func (l *line[S]) run(t *try[S]) {
 	l.try, l.cur, l.up = nil, t.got, t.err == nil
 	close(t.done)
 }
-
-// current gives the stream if there is one, else the zero value.
-func (l *line[S]) current() S {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.cur
-}

@@ -2,11 +2,13 @@ package etcdstore_test
 
 import (
 	"context"
+	"log/slog"
 	"net/url"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"go.uber.org/zap"
 
 	"github.com/muster-go/muster/internal/bootclock"
 	"github.com/muster-go/muster/internal/etcdtest"
@@ -14,7 +16,13 @@ import (
 	"github.com/muster-go/muster/store/etcdstore"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// quiet is for clients of etcd.
+var quiet = zap.NewNop()
+
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // which Open logs to
+	goleak.VerifyTestMain(m)
+}
 
 // open opens a URL; the caller closes the driver.
 func open(t testing.TB, rawURL string) store.Driver {

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	grpcbackoff "google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials"
 
 	"github.com/muster-go/muster/internal/bootclock"
 	"github.com/muster-go/muster/store"
@@ -21,7 +22,7 @@ const (
 	// patience bounds Open.
 	patience = 5 * time.Second
 	// connectTime is for how long gRPC tries to connect to a host that doesn't answer.
-	connectTime = 3 * time.Second
+	connectTime = 2 * time.Second
 	// pingEvery is the shortest that gRPC allows, and less than which servers punish.
 	pingEvery = 10 * time.Second
 	// pingTimeout is how long an answer to a ping may take.
@@ -89,19 +90,23 @@ func (a *address) connect(ctx context.Context, clk store.Clock, user, password s
 	// it waits for ctx's sake.
 	life, end := context.WithCancel(context.WithoutCancel(ctx)) // closing the client is as good
 	stop := context.AfterFunc(ctx, end)
+	options := []grpc.DialOption{
+		grpc.WithContextDialer(w.dial),
+		grpc.WithStatsHandler(w),
+		grpc.WithConnectParams(grpc.ConnectParams{ // the defaults would wait for up to 2 minutes
+			Backoff:           grpcbackoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
+			MinConnectTimeout: connectTime,
+		}),
+	}
+	if a.serverName != "" {
+		options = append(options, grpc.WithTransportCredentials(namedServer{credentials.NewTLS(a.tls), a.serverName}))
+	}
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints: a.endpoints, TLS: a.tls, Username: user, Password: password,
 		Context: life, Logger: zap.NewNop(),
 		DialKeepAliveTime: pingEvery, DialKeepAliveTimeout: pingTimeout,
 		MaxUnaryRetries: 5, BackoffWaitBetween: 50 * time.Millisecond, // for new tokens
-		DialOptions: []grpc.DialOption{
-			grpc.WithContextDialer(w.dial),
-			grpc.WithStatsHandler(w),
-			grpc.WithConnectParams(grpc.ConnectParams{ // the defaults would wait for up to 2 minutes
-				Backoff:           grpcbackoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
-				MinConnectTimeout: connectTime,
-			}),
-		},
+		DialOptions: options,
 	})
 	if err == nil && !stop() { // ctx ended meanwhile, and the client's life with it
 		err = errors.Join(context.Cause(ctx), client.Close())

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -31,6 +32,7 @@ func (d *driver) probe(ctx context.Context, endpoint string) (version string, er
 		return "", err
 	}
 	defer func() { _ = conn.Close() }()
+	ctx = clientv3.WithRequireLeader(ctx)
 	server, err := pb.NewMaintenanceClient(conn).Status(ctx, &pb.StatusRequest{})
 	if err != nil {
 		return "", err
@@ -92,6 +94,12 @@ func (d *driver) unreachable(endpoints []string, got []*answer) error {
 		text := err.Error()
 		if code := status.Code(a.err); code == codes.Canceled || code == codes.DeadlineExceeded {
 			text = "no answer in time"
+		}
+		switch { // words that need a translation
+		case strings.Contains(text, "reading server preface"):
+			text += ": if it speaks TLS, add tls=true or cacert=FILE"
+		case text == "EOF", strings.Contains(text, "first record does not look like a TLS handshake"):
+			text += ": if it speaks no TLS, leave the parameters for it out"
 		}
 		reasons = append(reasons, endpoints[i]+": "+text)
 	}

@@ -28,6 +28,9 @@ func openPipe[Q, A any](d *driver, what string, open func(context.Context, ...gr
 	p := &pipe[Q, A]{d: d, call: d.wire.newCall(), wake: make(chan struct{}, 1), done: make(chan struct{})}
 	var ctx context.Context
 	ctx, p.cancel = context.WithCancel(p.call.mark(clientv3.WithRequireLeader(d.ctx)))
+	// With a password a token is asked for first, on a connection that may be dead.
+	timer := d.cfg.Clock.AfterFunc(2*silence, p.call.givenUp)
+	defer timer.Stop()
 	var err error
 	if p.stream, err = open(ctx, anySize); err != nil {
 		p.cancel()

@@ -57,7 +57,7 @@ func (d *driver) list(ctx context.Context, prefix string) (store.Snapshot, error
 }
 
 func (d *driver) readRange(ctx context.Context, request *pb.RangeRequest) (*pb.RangeResponse, error) {
-	return ask(ctx, d, "read", func(ctx context.Context) (*pb.RangeResponse, error) {
+	return ask(ctx, d, "read", repeat, func(ctx context.Context) (*pb.RangeResponse, error) {
 		return d.kv.Range(ctx, request, anySize)
 	})
 }

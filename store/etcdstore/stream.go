@@ -1,7 +1,6 @@
 package etcdstore
 
 import (
-	"errors"
 	"sync"
 	"time"
 
@@ -23,6 +22,7 @@ type watchStream struct {
 	subs     map[int64]*subscription // by their id, which the client chooses
 	creating []int64                 // in the order in which they were asked for, which is that of the answers
 	heard    time.Time
+	retired  bool // it takes no new watches
 }
 
 // subscription is one watch on a stream. It never blocks the others.
@@ -42,6 +42,9 @@ func (d *driver) openWatchStream() (*watchStream, error) {
 		return nil, err
 	}
 	s := &watchStream{pipe: p, subs: map[int64]*subscription{}}
+	d.mu.Lock()
+	d.streams[s] = true
+	d.mu.Unlock()
 	p.start(s.hear, s.finish)
 	return s, nil
 }
@@ -73,6 +76,7 @@ func (s *watchStream) unsubscribe(sub *subscription) {
 	}
 	delete(s.subs, sub.id)
 	s.send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_CancelRequest{CancelRequest: &pb.WatchCancelRequest{WatchId: sub.id}}})
+	s.mayEnd()
 }
 
 // hear takes what the server sends.
@@ -94,6 +98,11 @@ func (s *watchStream) hear(resp *pb.WatchResponse) {
 		err = rpctypes.ErrCompacted
 	case resp.Canceled:
 		err = cancelled(resp.CancelReason)
+		if s.d.cfg.Client.Username != "" && is(rpctypes.Error(err), rpctypes.ErrInvalidAuthToken, rpctypes.ErrAuthOldRevision, rpctypes.ErrUserEmpty) {
+			// Nobody used the stream's token for minutes, and etcd forgot it. The watches that the
+			// stream has are served on.
+			s.retired, err = true, errToken
+		}
 	case !sub.add(resp.Events):
 		err = errBehind
 		s.send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_CancelRequest{CancelRequest: &pb.WatchCancelRequest{WatchId: id}}})
@@ -101,11 +110,29 @@ func (s *watchStream) hear(resp *pb.WatchResponse) {
 	if err != nil {
 		delete(s.subs, id)
 		sub.finish(err)
+		s.mayEnd()
 	}
+}
+
+// mayEnd ends a retired stream with its last watch. The lock is held.
+func (s *watchStream) mayEnd() {
+	if s.retired && len(s.subs) == 0 {
+		s.end(errRetired)
+	}
+}
+
+// over implements stream.
+func (s *watchStream) over() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.retired || s.pipe.over()
 }
 
 // finish ends all subscriptions.
 func (s *watchStream) finish(err error) {
+	s.d.mu.Lock()
+	delete(s.d.streams, s)
+	s.d.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = err
@@ -163,5 +190,5 @@ func (sub *subscription) take() ([]*mvccpb.Event, error) {
 
 // readAgain says that a watch ended for a reason that is no outage: it goes on with a fresh read.
 func readAgain(err error) bool {
-	return errors.Is(err, rpctypes.ErrCompacted) || errors.Is(err, errBehind) || errors.Is(err, errWentBack)
+	return is(err, rpctypes.ErrCompacted, errBehind, errWentBack, errToken)
 }

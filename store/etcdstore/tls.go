@@ -1,9 +1,13 @@
 package etcdstore
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"net"
 	"strconv"
+
+	"google.golang.org/grpc/credentials"
 )
 
 // parseTLS fills a.tls. Any of the TLS parameters but tls=false asks for it.
@@ -26,7 +30,7 @@ func (a *address) parseTLS(params map[string]string) error {
 	if (cert == "") != (key == "") {
 		return a.refuse("has only one of %s and %s: give both", paramCert, paramKey)
 	}
-	a.tls = &tls.Config{ServerName: name, MinVersion: tls.VersionTLS12}
+	a.tls, a.serverName = &tls.Config{MinVersion: tls.VersionTLS12}, name
 	if ca != "" {
 		data, err := a.readFile(paramCACert, ca)
 		if err != nil {
@@ -54,4 +58,21 @@ func (a *address) parseTLS(params map[string]string) error {
 		return &pair, err
 	}
 	return nil
+}
+
+// namedServer looks for one name in the certificates of all servers. (gRPC overwrites the name in a
+// tls.Config with that of the host.)
+type namedServer struct {
+	credentials.TransportCredentials
+	name string
+}
+
+// ClientHandshake implements credentials.TransportCredentials.
+func (n namedServer) ClientHandshake(ctx context.Context, _ string, conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	return n.TransportCredentials.ClientHandshake(ctx, n.name, conn)
+}
+
+// Clone implements credentials.TransportCredentials.
+func (n namedServer) Clone() credentials.TransportCredentials {
+	return namedServer{n.TransportCredentials.Clone(), n.name}
 }

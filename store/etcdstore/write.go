@@ -131,7 +131,7 @@ func (b *batch) submit(ctx context.Context, part []int) error {
 	for _, i := range part {
 		request.Success = append(request.Success, b.d.conditional(b.writes[i]))
 	}
-	resp, err := ask(ctx, b.d, "write", func(ctx context.Context) (*pb.TxnResponse, error) { return b.d.kv.Txn(ctx, request) })
+	resp, err := ask(ctx, b.d, "write", once, func(ctx context.Context) (*pb.TxnResponse, error) { return b.d.kv.Txn(ctx, request) })
 	switch {
 	case err == nil:
 	case errors.Is(err, rpctypes.ErrLeaseNotFound): // of one of the owners; nothing was done
