@@ -50,6 +50,7 @@ func TestQueueOnEtcdPassesTheKit(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes most of a minute: left out by -short")
 	}
+	t.Parallel() // TestConformance can't be: it looks for goroutines that are left
 	const ttl = 2 * time.Second
 	l := newLab(t)
 	log := slog.New(slog.DiscardHandler)
