@@ -50,6 +50,9 @@ func (r *run) end(err error, started bool) {
 	g.lower(n, byItself)
 	r.ended = true
 	r.release()
+	if g.lingering > 0 {
+		g.pokeWaiting() // users don't fall to 0 where something lingers
+	}
 	n.poke()
 	g.mu.Unlock()
 

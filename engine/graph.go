@@ -23,6 +23,7 @@ type graph struct {
 	finished   bool
 	fatal      error
 	fatalText  string
+	lingering  int                           // runs that were given up and aren't released
 	left       []*run                        // at shutdown: those that sit in Vacate over something stuck
 	subs       map[*subscription]func() bool // with what stops watching its context
 	calls      map[*reportCall]*node         // Reports under way
@@ -45,7 +46,9 @@ const (
 // newNode makes a node that isn't in the graph yet.
 func (g *graph) newNode(name string, m dependency.Manifold, now time.Time) *node {
 	n := &node{g: g, name: name, manifold: m, poked: make(chan struct{}, 1), state: StateBlocked, since: now}
-	n.inputs, n.optional = splitInputs(m.Inputs)
+	if len(m.Inputs) > 0 {
+		n.inputs, n.optional = splitInputs(m.Inputs)
+	}
 	return n
 }
 
@@ -170,6 +173,15 @@ func (g *graph) stop(fatal error, text string) {
 	}
 	g.pokeAll()
 	g.killHost()
+}
+
+// pokeWaiting makes those nodes look again that wait for others to stop; with mu held.
+func (g *graph) pokeWaiting() {
+	for _, n := range g.order {
+		if n.down && n.run != nil && !n.run.killed {
+			n.poke()
+		}
+	}
 }
 
 // pokeAll makes every node look at the graph again; with mu held. For what happens seldom.

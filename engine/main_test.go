@@ -186,3 +186,13 @@ func bubble(t *testing.T, test func(t *testing.T)) {
 }
 
 const second = time.Second
+
+func newContext(t *testing.T) (context.Context, context.CancelFunc) {
+	return context.WithCancel(t.Context())
+}
+
+// pass lets time pass, and everything come to rest.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}

@@ -168,7 +168,7 @@ func (n *node) stepRun(r *run, now time.Time) (wake time.Time) {
 	case g.stopping && g.guarded(r):
 		n.verdict = StateRunning // what stands on it goes on in a stuck worker: it is left running
 		n.enter(StateRunning, now)
-		g.pokeAll()
+		n.giveUp(r)
 		return time.Time{}
 	case r.ended:
 		n.over(r, now)
@@ -185,7 +185,7 @@ func (n *node) stepRun(r *run, now time.Time) (wake time.Time) {
 	case vacates && g.stopping:
 		n.verdict = StateStopping
 		g.left = append(g.left, r)
-		g.pokeAll()
+		n.giveUp(r)
 	case now.Before(timeout):
 		return timeout
 	case vacates:
@@ -230,8 +230,17 @@ func (n *node) stuck(r *run, now time.Time) {
 func (n *node) letGo(r *run) {
 	if !r.letGo || n.verdict != "" {
 		r.letGo = true
-		n.g.pokeAll()
+		n.giveUp(r)
 	}
+}
+
+// giveUp makes those look again that wait for a run; nobody does any more.
+func (n *node) giveUp(r *run) {
+	if !r.lingers {
+		r.lingers = true
+		n.g.lingering++
+	}
+	n.g.pokeAll()
 }
 
 // givenUp says whether inputs go on without the node's run. At shutdown all is decided anew, so that

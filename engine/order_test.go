@@ -83,7 +83,7 @@ func TestOneRestartOfAnInputStartsEachDependentOnce(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, []string{"+root", "+a", "+b", "+leaf"}, d.read())
 		fail <- assert.AnError
-		time.Sleep(second)
+		pass(second)
 		require.Equal(t, []string{"-root", "-leaf", "-b", "-a", "+root", "+a", "+b", "+leaf"}, d.read())
 		assert.Equal(t, map[engine.RestartCause]int{engine.CauseError: 1}, node(t, e, "root").Restarts)
 		assert.Equal(t, map[engine.RestartCause]int{engine.CauseInput: 1}, node(t, e, "leaf").Restarts)
@@ -127,9 +127,9 @@ func TestAnInputThatGoesDownIsntStartedUpon(t *testing.T) {
 		require.NoError(t, e.Bounce("root"))
 		synctest.Wait()
 		require.NoError(t, e.Install("late", d.manifold("late", untilKilled, "root")))
-		time.Sleep(4 * second)
+		pass(4 * second)
 		assert.Equal(t, engine.StateBlocked, node(t, e, "late").State)
-		time.Sleep(2 * second)
+		pass(2 * second)
 		lines := d.read()
 		assert.Equal(t, []string{"+root", "+a", "-a", "-root", "+root"}, lines[:5])
 		assert.ElementsMatch(t, []string{"+late", "+a"}, lines[5:])
@@ -246,7 +246,7 @@ func randomCourse(t *testing.T, seed uint64) {
 	e, err := engine.New(config(), manifolds)
 	require.NoError(t, err)
 	for range 60 {
-		time.Sleep(up(2 * second))
+		pass(up(2 * second))
 		if chance(0.2) {
 			require.NoError(t, e.Bounce(names[int(up(time.Duration(len(names))))]))
 		}

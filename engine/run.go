@@ -31,6 +31,7 @@ type run struct {
 	waited   bool          // Wait returned: no need of Kill any more
 	killDone chan struct{} // closed when Kill has returned
 	letGo    bool          // didn't stop in time: inputs don't wait for it
+	lingers  bool          // is counted in graph.lingering
 	slow     bool          // Start was warned of
 	ended    bool
 
@@ -201,6 +202,9 @@ func (r *run) release() {
 	}
 	inputs := r.inputs
 	r.inputs = nil
+	if r.lingers {
+		r.n.g.lingering--
+	}
 	for _, in := range inputs {
 		if in == nil {
 			continue

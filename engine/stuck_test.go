@@ -37,18 +37,18 @@ func TestAWorkerThatIgnoresKillIsGoneOnWithout(t *testing.T) {
 		synctest.Wait()
 		d.read()
 		require.NoError(t, e.Bounce("root"))
-		time.Sleep(engine.DefaultStopTimeout - 1)
+		pass(engine.DefaultStopTimeout - 1)
 		assert.Equal(t, []string{"-good"}, d.read(), "within its time the worker is waited for")
 		assert.Equal(t, []engine.Cause{
 			{Node: "root", Reason: "stopping: waits for bad"}, {Node: "bad", Reason: "stopping for 9s"},
 		}, node(t, e, "root").Why)
 
-		time.Sleep(1)
+		pass(1)
 		synctest.Wait()
 		assert.Equal(t, []string{"-root", "+root", "+good"}, d.read())
 		n := node(t, e, "bad")
 		assert.Equal(t, engine.StateStuck, n.State)
-		time.Sleep(32 * second)
+		pass(32 * second)
 		assert.Equal(t, []engine.Cause{{Node: "bad", Reason: "ignores Kill for 42s"}}, node(t, e, "bad").Why)
 
 		close(free)
@@ -73,7 +73,7 @@ func TestAStartThatNeverReturnsIsGoneOnWithout(t *testing.T) {
 			"user": d.manifold("user", untilKilled, "bad"),
 			"good": d.manifold("good", untilKilled, "root"),
 		})
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		assert.Equal(t, []engine.Cause{
 			{Node: "user", Reason: "waits for bad"}, {Node: "bad", Reason: "starting for 1m0s"},
 		}, node(t, e, "user").Why)
@@ -81,7 +81,7 @@ func TestAStartThatNeverReturnsIsGoneOnWithout(t *testing.T) {
 		d.read()
 
 		require.NoError(t, e.Bounce("root"))
-		time.Sleep(engine.DefaultStopTimeout)
+		pass(engine.DefaultStopTimeout)
 		synctest.Wait()
 		assert.Equal(t, []string{"-good", "-root", "+root", "+good"}, d.read())
 		n := node(t, e, "bad")
@@ -101,7 +101,7 @@ func TestAWorkerThatAStartReturnsLateHasItsOwnTimeToStop(t *testing.T) {
 		e := run(t, config(), dependency.Manifolds{
 			"slow": {Start: func(ctx context.Context, _ dependency.Getter) (worker.Worker, error) {
 				<-ctx.Done()
-				time.Sleep(9 * second)
+				pass(9 * second)
 				return newTask(func(dying <-chan struct{}) error {
 					<-dying
 					time.Sleep(9 * second)
@@ -174,7 +174,7 @@ func TestWhatIsStuckAlreadyDoesntDelayShutdown(t *testing.T) {
 		require.NoError(t, err)
 		synctest.Wait()
 		require.NoError(t, e.Bounce("root"))
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		e.Kill()
 		began := time.Now()
 		var stuck *engine.StuckError

@@ -76,11 +76,11 @@ func TestWhenAGateFallsItsDependentsStopDeepestFirst(t *testing.T) {
 		synctest.Wait()
 		d.read()
 		fall <- struct{}{}
-		time.Sleep(29 * second)
+		pass(29 * second)
 		assert.NotContains(t, d.read(), "release")
 		n := node(t, e, "gate")
 		assert.Equal(t, engine.StateStopping, n.State)
-		time.Sleep(2 * second)
+		pass(2 * second)
 		assert.Equal(t, []string{"-w0", "release", "+gate"}, d.read(), "released once the last has stopped")
 		n = node(t, e, "w9")
 		assert.Equal(t, engine.StateBlocked, n.State)
@@ -108,7 +108,7 @@ func TestVacateWaitsForWhatIsStuckBelowWorkersThatHaveEnded(t *testing.T) {
 		synctest.Wait()
 		d.read()
 		fall <- struct{}{}
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		assert.Equal(t, []string{"-mid"}, d.read(), "nothing is released, and nothing started")
 		assert.Equal(t, []engine.Cause{
 			{Node: "mid", Reason: "waits for gate"},
@@ -157,7 +157,7 @@ func TestAtShutdownWhatGuardsAStuckWorkerIsLeftWithAllItStandsOn(t *testing.T) {
 				assert.Equal(t, engine.StateRunning, tracker.State)
 				gate, _ := s.Node("gate")
 				assert.Equal(t, "stopping: waits for bad: "+gate.Why[1].Reason, gate.Explain())
-				time.Sleep(time.Hour)
+				pass(time.Hour)
 				assert.Empty(t, d.read())
 
 				// A real process ends here, with all in it. The test must leave nothing behind.
@@ -183,7 +183,7 @@ func TestAnInputThatRestartedMeanwhileIsNotLeftButWhatBothStandOnIs(t *testing.T
 		require.NoError(t, err)
 		synctest.Wait()
 		require.NoError(t, e.Bounce("tracker"))
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		require.Equal(t, engine.StateRunning, node(t, e, "tracker").State, "it doesn't wait for ever for a gate that waits for ever")
 		require.Equal(t, engine.StateStopping, node(t, e, "gate").State)
 		d.read()
