@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/juju/worker/v4"
@@ -14,37 +14,50 @@ import (
 	"github.com/muster-go/muster/engine"
 )
 
-// A database that can't be reached keeps what depends on it from starting, and the Snapshot says so.
+// A database that can't be reached keeps what depends on it from starting, and a Snapshot says so.
 func Example() {
-	started := make(chan string, 10)
-	serve := func(name string) dependency.StartFunc {
-		return func(context.Context, dependency.Getter) (worker.Worker, error) {
-			started <- name
-			return newTask(untilKilled), nil
-		}
+	serve := func(context.Context, dependency.Getter) (worker.Worker, error) {
+		return newTask(untilKilled), nil
+	}
+	dial := func(context.Context, dependency.Getter) (worker.Worker, error) {
+		return nil, errors.New("connection refused")
 	}
 	e, err := engine.New(engine.Config{
-		Logger:       slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
-		RestartDelay: time.Hour,
+		Logger:       slog.New(slog.NewTextHandler(io.Discard, nil)),
+		RestartDelay: time.Hour, MaxRestartDelay: time.Hour,
 	}, dependency.Manifolds{
-		"db": {Start: func(context.Context, dependency.Getter) (worker.Worker, error) {
-			defer func() { started <- "db" }()
-			return nil, errors.New("connection refused")
-		}},
-		"cache": {Start: serve("cache")},
-		"web":   {Inputs: []string{"cache", "db"}, Start: serve("web")},
+		"db":    {Start: dial},
+		"cache": {Start: serve},
+		"app":   {Start: serve, Inputs: []string{"cache", "db"}},
+		"web":   {Start: serve, Inputs: []string{"app", engine.Optional("cache")}},
 	})
 	if err != nil {
-		fmt.Println(err)
+		fmt.Println(err) // everything that is wrong with the manifolds
 		return
 	}
-	fmt.Println("tried", min(<-started, <-started), "and another")
 
-	events := e.Subscribe(context.Background(), 10)
-	for n := range e.Snapshot().Nodes {
-		_ = n
+	events := e.Subscribe(context.Background(), 100)
+	if err := e.Bounce("db"); err != nil { // try again now
+		fmt.Println(err)
 	}
-	_ = events
-	e.Kill()
+	for event := range events {
+		if event.Kind == engine.EventFailed {
+			break
+		}
+	}
+	s := e.Snapshot()
+	web, _ := s.Node("web")
+	for _, cause := range web.Why[:2] { // the third says how often db failed, and when it is tried again
+		fmt.Println(cause.Node, cause.Reason)
+	}
+	db, _ := s.Node("db")
+	fmt.Println(db.Name, db.LastError)
+
+	e.Kill() // stops what runs, dependents first
 	fmt.Println("ended:", e.Wait())
+	// Output:
+	// web waits for app
+	// app waits for db
+	// db connection refused
+	// ended: <nil>
 }

@@ -223,6 +223,31 @@ func TestAGateBelowAGateIsLeftToo(t *testing.T) {
 	})
 }
 
+func TestAfterVacateAWorkerHasItsWholeTimeToStop(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		free := make(chan struct{})
+		e := run(t, config(), dependency.Manifolds{
+			"gate": {Start: func(ctx context.Context, _ dependency.Getter) (worker.Worker, error) {
+				return newTask(func(dying <-chan struct{}) error {
+					<-dying
+					engine.Vacate(ctx)
+					time.Sleep(9 * second)
+					return nil
+				}), nil
+			}},
+			"bad": starting(func() (worker.Worker, error) { return newTask(deaf(free)), nil }, "gate"),
+		})
+		synctest.Wait()
+		require.NoError(t, e.Bounce("gate"))
+		pass(time.Hour)
+		close(free)
+		pass(8 * second)
+		assert.Equal(t, engine.StateStopping, node(t, e, "gate").State)
+		pass(2 * second)
+		assert.Equal(t, engine.StateRunning, node(t, e, "bad").State)
+	})
+}
+
 func TestVacateOutsideOfAnEngineReturnsAtOnce(t *testing.T) {
 	engine.Vacate(t.Context())
 }
