@@ -3,7 +3,7 @@ package etcdtest_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/muster-go/muster/internal/etcdtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { etcdtest.VerifyTestMain(m) }
