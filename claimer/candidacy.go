@@ -147,7 +147,7 @@ func (k *candidacy) end(why error, condition func() bool) {
 // forgotten at least: the session may live on for others, and then the lease deletes it.
 func (k *candidacy) bury() {
 	k.mu.Lock()
-	lease, key, unheld := k.lease, k.record.Key, k.unheld
+	lease, unheld := k.lease, k.unheld
 	k.mu.Unlock()
 	select {
 	case <-unheld:
@@ -156,9 +156,12 @@ func (k *candidacy) bury() {
 			return // the last drop forgets it
 		}
 	}
+	k.mu.Lock()
+	record := k.record
+	k.mu.Unlock()
 	wait := 10 * time.Millisecond
-	for lease != nil && key != "" && lease.Valid() {
-		err := lease.Delete(k.q.ctx, key)
+	for lease != nil && record.Key != "" && lease.Valid() {
+		err := lease.Delete(k.q.ctx, record)
 		if err == nil {
 			break
 		}

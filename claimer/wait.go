@@ -39,7 +39,8 @@ func (q *Queue) WaitReleased(ctx context.Context, c Candidate) error {
 	return err
 }
 
-// waitTurn waits until the candidate's record is first, or gone.
+// waitTurn waits until the record before the candidate's is gone, or its own is. A claim reads who is
+// first, so nobody does here: that read would be on the way of each hand-over.
 func (k *candidacy) waitTurn(ctx context.Context) error {
 	for {
 		k.mu.Lock()
@@ -57,9 +58,7 @@ func (k *candidacy) waitTurn(ctx context.Context) error {
 		}
 		switch place := place(snap, own); {
 		case place > 0:
-			if err := k.waitGone(ctx, lease, snap.Records[place-1]); err != nil {
-				return err
-			}
+			return k.waitGone(ctx, lease, snap.Records[place-1])
 		case place == 0 && young != nil:
 			// Not for all of it at once: another process may know that the era need not come of age.
 			timer := k.q.clk.NewTimer(min(young.Wait, k.q.cfg.TTL/10))

@@ -65,6 +65,14 @@ type Driver interface {
 	Close() error
 }
 
+// PairLister is a Driver that can read two prefixes in one round trip, at one revision. The store
+// then decides on leadership with one request instead of two. Drivers without it are asked for one
+// prefix after the other.
+type PairLister interface {
+	// ListPair is List of both prefixes, the second not older than the first.
+	ListPair(ctx context.Context, first, second string) (Snapshot, Snapshot, error)
+}
+
 // SessionID names a session in its service. The empty one means none.
 type SessionID string
 

@@ -56,25 +56,27 @@ func (l *Lease) Update(ctx context.Context, r Record, value []byte) (Record, err
 	return r, nil
 }
 
-// Delete forgets the record and deletes it, whatever its ModRev. It returns nil once it is known
-// gone; on an error the lease goes on deleting it (R4).
-func (l *Lease) Delete(ctx context.Context, key string) error {
-	l.Forget(key)
+// Delete forgets the record and deletes it, whatever its ModRev is by now. It returns nil once it is
+// known gone; on an error the lease goes on deleting it (R4).
+func (l *Lease) Delete(ctx context.Context, r Record) error {
+	l.Forget(r.Key)
 	for {
-		snap, err := l.store.List(ctx, key)
-		if err != nil {
-			return fmt.Errorf("delete %q: %w", key, err)
-		}
-		if len(snap.Records) == 0 || snap.Records[0].Session != l.id {
-			return nil
-		}
-		_, err = l.store.applyOne(ctx, Write{Kind: Delete, Key: key, If: snap.Records[0].ModRev})
+		// As it was last known, which saves a round trip if it is so.
+		_, err := l.store.applyOne(ctx, Write{Kind: Delete, Key: r.Key, If: r.ModRev})
 		if err == nil {
 			return nil
 		}
 		if !errors.Is(err, ErrConflict) {
-			return fmt.Errorf("delete %q: %w", key, err)
+			return fmt.Errorf("delete %q: %w", r.Key, err)
 		}
+		snap, err := l.store.List(ctx, r.Key)
+		if err != nil {
+			return fmt.Errorf("delete %q: %w", r.Key, err)
+		}
+		if len(snap.Records) == 0 || snap.Records[0].Session != l.id {
+			return nil
+		}
+		r = snap.Records[0]
 	}
 }
 

@@ -103,6 +103,11 @@ func (e *YoungError) Error() string { return e.Reason }
 // revisions that ran backwards or that are below what this process has witnessed start a new era.
 // ttl, if not 0, is a TTL that is to be in use.
 func (r *root) read(ctx context.Context, ttl time.Duration) (rootRecord, error) {
+	return r.readBy(ctx, ttl, func(ctx context.Context) (Snapshot, error) { return r.s.List(ctx, rootPrefix) })
+}
+
+// readBy is read, with a way of its own to list what stands below rootPrefix.
+func (r *root) readBy(ctx context.Context, ttl time.Duration, list func(context.Context) (Snapshot, error)) (rootRecord, error) {
 	r.mu.Lock()
 	r.longest = max(r.longest, ttl)
 	r.mu.Unlock()
@@ -110,7 +115,7 @@ func (r *root) read(ctx context.Context, ttl time.Duration) (rootRecord, error) 
 		r.mu.Lock()
 		seen := r.witnessed // what was known before the read is sent; the read can't show less
 		r.mu.Unlock()
-		snap, err := r.s.List(ctx, rootPrefix)
+		snap, err := list(ctx)
 		if err != nil {
 			return rootRecord{}, err
 		}
@@ -350,11 +355,7 @@ func (l *Lease) Decide(ctx context.Context, prefix string) (Snapshot, uint64, er
 	r.mu.Lock()
 	before := r.rev
 	r.mu.Unlock()
-	snap, err := l.store.List(ctx, prefix)
-	if err != nil {
-		return Snapshot{}, 0, err
-	}
-	now, err := r.read(ctx, 0)
+	snap, now, err := r.readAfter(ctx, prefix)
 	if err != nil {
 		return Snapshot{}, 0, err
 	}
@@ -378,6 +379,33 @@ func (l *Lease) Decide(ctx context.Context, prefix string) (Snapshot, uint64, er
 		}
 	}
 	return snap, now.Floor, nil
+}
+
+// readAfter reads a prefix and then the era, or both at one revision: an era that was read before
+// could have ended before the prefix was read.
+func (r *root) readAfter(ctx context.Context, prefix string) (Snapshot, rootRecord, error) {
+	pairs, ok := r.s.driver.(PairLister)
+	if !ok {
+		snap, err := r.s.List(ctx, prefix)
+		if err != nil {
+			return Snapshot{}, rootRecord{}, err
+		}
+		now, err := r.read(ctx, 0)
+		return snap, now, err
+	}
+	var snap Snapshot
+	now, err := r.readBy(ctx, 0, func(ctx context.Context) (Snapshot, error) {
+		both, err := call(ctx, r.s, r.s.slots, "list", r.s.cfg.CallTimeout, func(ctx context.Context) ([2]Snapshot, error) {
+			first, second, err := pairs.ListPair(ctx, prefix, rootPrefix)
+			return [2]Snapshot{first, second}, err
+		})
+		if err != nil {
+			return Snapshot{}, fmt.Errorf("read %q and %q: %w", prefix, rootPrefix, err)
+		}
+		snap = both[0]
+		return both[1], nil
+	})
+	return snap, now, err
 }
 
 // Floor is the floor of tokens in the store's present era; 0 in a store that nobody has used yet.

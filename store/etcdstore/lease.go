@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -82,6 +83,11 @@ func (d *driver) Owned(ctx context.Context, id store.SessionID) ([]store.Record,
 	}
 }
 
+// readsNested is how many transactions one request nests, and how many reads each holds: etcd allows
+// 128 operations on both levels together. So a process that leads thousands of elections reads what
+// its lease owns in one request.
+const readsNested = 64
+
 // attached reads keys, as far as the lease owns them, and says whether the term was the same all
 // along.
 func (d *driver) attached(ctx context.Context, keys [][]byte, lease int64, term uint64) (records []store.Record, same bool, err error) {
@@ -89,9 +95,13 @@ func (d *driver) attached(ctx context.Context, keys [][]byte, lease int64, term 
 	root := d.root()
 	for first := true; first || len(keys) > 0; first = false {
 		request := &pb.TxnRequest{}
-		n := min(len(keys), mostWrites)
-		for _, key := range keys[:n] {
-			request.Success = append(request.Success, readOne(key))
+		n := min(len(keys), readsNested*readsNested)
+		for some := range slices.Chunk(keys[:n], readsNested) {
+			nested := &pb.TxnRequest{}
+			for _, key := range some {
+				nested.Success = append(nested.Success, readOne(key))
+			}
+			request.Success = append(request.Success, &pb.RequestOp{Request: &pb.RequestOp_RequestTxn{RequestTxn: nested}})
 		}
 		if n == 0 { // for the term alone
 			request.Success = append(request.Success, readOne([]byte(root+"root")))
@@ -103,9 +113,11 @@ func (d *driver) attached(ctx context.Context, keys [][]byte, lease int64, term 
 		}
 		same = same && resp.Header.RaftTerm == term
 		for _, answer := range resp.Responses {
-			for _, kv := range answer.GetResponseRange().Kvs {
-				if kv.Lease == lease && len(kv.Key) >= len(root) && string(kv.Key[:len(root)]) == root {
-					records = append(records, d.record(kv))
+			for _, part := range answer.GetResponseTxn().GetResponses() {
+				for _, kv := range part.GetResponseRange().Kvs {
+					if kv.Lease == lease && len(kv.Key) >= len(root) && string(kv.Key[:len(root)]) == root {
+						records = append(records, d.record(kv))
+					}
 				}
 			}
 		}
