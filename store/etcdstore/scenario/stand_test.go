@@ -1,0 +1,139 @@
+package scenario_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/muster-go/muster/claimer"
+	"github.com/muster-go/muster/internal/etcdtest"
+	"github.com/muster-go/muster/store"
+	"github.com/muster-go/muster/store/etcdstore"
+	"github.com/muster-go/muster/tracker"
+)
+
+// openers are what a program names.
+var openers = store.Openers{"etcd": etcdstore.Open}
+
+// openStore opens a store as a program does; it must be closed.
+func openStore(t *testing.T, url string) *store.Store {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	st, err := openers.Open(ctx, url, store.Config{Logger: logger(t)})
+	require.NoError(t, err)
+	return st
+}
+
+// logger writes to the test's output, which is shown if the test fails.
+func logger(t *testing.T) *slog.Logger {
+	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}))
+}
+
+// stand is one process's stack: it stands for an election, and whenever it leads it works.
+type stand struct {
+	t      *testing.T
+	name   string
+	store  *store.Store
+	queue  *claimer.Queue
+	worker *tracker.Worker
+
+	stop  context.CancelFunc
+	loop  sync.WaitGroup
+	leave func()
+}
+
+// newStand starts one; it leaves at the test's end.
+func newStand(t *testing.T, url, election, name string, ttl time.Duration, led *ledger) *stand {
+	t.Helper()
+	s := &stand{t: t, name: name, store: openStore(t, url)}
+	var err error
+	s.queue, err = claimer.New(claimer.Config{Store: s.store, TTL: ttl, Logger: logger(t).With("stand", name)})
+	require.NoError(t, err)
+	s.worker, err = tracker.New(tracker.Config{
+		Claimer: s.queue, Candidate: claimer.Candidate{Name: election, Holder: name},
+		Duration: ttl * 2 / 5, Logger: logger(t).With("stand", name),
+	})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stop = cancel
+	s.loop.Go(func() {
+		for ctx.Err() == nil {
+			err := s.worker.RunWhileLeader(ctx, led.work)
+			if err != nil && !errors.Is(err, tracker.ErrLeadershipChanged) {
+				break // over
+			}
+		}
+	})
+	s.leave = sync.OnceFunc(func() {
+		s.worker.Kill()
+		assert.NoError(t, s.worker.Wait())
+		s.stop()
+		s.loop.Wait()
+		assert.NoError(t, s.queue.Close())
+		assert.NoError(t, s.store.Close())
+	})
+	t.Cleanup(s.leave)
+	return s
+}
+
+// waits waits until the stand is in the queue behind somebody.
+func (s *stand) waits() {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		standing, err := s.queue.Candidates(ctx, s.worker.ServiceName())
+		if err != nil {
+			return false
+		}
+		for i, c := range standing {
+			if c.Holder == s.worker.Candidate().Holder {
+				return i > 0
+			}
+		}
+		return false
+	}, patience, pollTime, "%s doesn't wait", s.name)
+}
+
+// duel is two stands for one election, each behind a proxy of its own.
+type duel struct {
+	led     *ledger
+	proxies map[string]*etcdtest.Proxy
+}
+
+func newDuel(t *testing.T, server *etcdtest.Server, prefix, election string, ttl time.Duration) *duel {
+	t.Helper()
+	d := &duel{led: newLedger(t), proxies: map[string]*etcdtest.Proxy{}}
+	for _, name := range []string{"a", "b"} {
+		proxy := etcdtest.NewProxy(t, server.Endpoint())
+		newStand(t, etcdtest.URL(prefix, proxy.Endpoint())+"?fresh=true", election, name, ttl, d.led)
+		d.proxies[name] = proxy
+	}
+	return d
+}
+
+// handOver makes leaders resign until one leads who is wanted, and gives that one's spell.
+func (l *ledger) handOver(stands map[string]*stand, wanted func(who string) bool) spell {
+	l.t.Helper()
+	var found spell
+	require.Eventually(l.t, func() bool {
+		for _, s := range l.running() {
+			if wanted(s.who) {
+				found = s
+				return true
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			_, _ = stands[s.who].worker.Resign(ctx)
+			cancel()
+		}
+		return false
+	}, patience, pollTime, "nobody leads who should")
+	return found
+}
