@@ -10,8 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestElectionLsAndShow(t *testing.T) {
-	l := newLab(t)
+func TestElectionLsAndShow(t *testing.T) { onEachStore(t, testElectionLsAndShow) }
+
+func testElectionLsAndShow(t *testing.T, l *lab) {
 	first := l.start(append([]string{"run", "hello", "--node", "box-1", "--ttl", "4s"}, self("helper-sleep")...)...)
 	first.said(first.stdout, "sleeping")
 	second := l.start(append([]string{"run", "hello", "--node", "box-2"}, self("helper-sleep")...)...)
@@ -51,8 +52,9 @@ func TestElectionLsAndShow(t *testing.T) {
 	assert.Equal(t, `{"name":"hell","candidates":[]}`+"\n", unknown.stdout.String())
 }
 
-func TestElectionWatchTellsEachEvent(t *testing.T) {
-	l := newLab(t)
+func TestElectionWatchTellsEachEvent(t *testing.T) { onEachStore(t, testElectionWatch) }
+
+func testElectionWatch(t *testing.T, l *lab) {
 	watch := l.start("election", "watch", "hello", "-o", "json")
 	watch.said(watch.stdout, `"event":"vacant"`)
 	text := l.start("election", "watch", "hello")

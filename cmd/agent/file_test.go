@@ -28,7 +28,7 @@ func TestAStoreFileThatIsTakenAwayMakesNoSecondLeader(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a while: left out by -short")
 	}
-	d := newDuel(t)
+	d := newDuel(t, newLab(t))
 	d.took(0)
 	folder := filepath.Join(d.lab.state, "muster")
 	path := filepath.Join(folder, "muster.db")

@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/muster-go/muster/internal/etcdtest"
 )
 
 // duel is two agents whose commands note when they begin and when they last lived. One of the
@@ -24,18 +26,26 @@ type duel struct {
 	lab    *lab
 	folder string // of the notes
 	faults map[string]string
+	lines  map[string]*etcdtest.Proxy // to a store on etcd
 	agents map[string]*process
 }
 
-func newDuel(t *testing.T) *duel {
+func newDuel(t *testing.T, l *lab) *duel {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux has the guardian that acts for a frozen agent")
 	}
-	l := newLab(t)
-	d := &duel{lab: l, folder: t.TempDir(), faults: map[string]string{}, agents: map[string]*process{}}
+	d := &duel{
+		lab: l, folder: t.TempDir(),
+		faults: map[string]string{}, lines: map[string]*etcdtest.Proxy{}, agents: map[string]*process{},
+	}
 	for node, word := range map[string]string{"meek": "", "stubborn": "stubborn"} {
 		d.faults[node] = filepath.Join(t.TempDir(), "fault")
-		d.agents[node] = l.with(faultEnv + "=" + d.faults[node]).start(append([]string{"run", "duel", "--ttl", "1s", "--node", node},
+		env := []string{faultEnv + "=" + d.faults[node]}
+		if l.etcd != nil {
+			d.lines[node] = etcdtest.NewProxy(t, l.etcd.Endpoint())
+			env = append(env, onEtcd(d.lines[node].Endpoint()))
+		}
+		d.agents[node] = l.with(env...).start(append([]string{"run", "duel", "--ttl", l.shortTTL(), "--node", node},
 			self("helper-stamp", d.folder, word)...)...)
 	}
 	return d
@@ -127,26 +137,41 @@ func (d *duel) verify(atLeast int) {
 }
 
 func TestTheCommandOfAFrozenAgentIsDeadBeforeTheNextOneStarts(t *testing.T) {
-	d := newDuel(t)
-	for range tries() {
-		// An agent that is frozen in the middle of a write keeps the SQLite file locked: nobody leads
-		// until it goes on. That try shows nothing, and there is another one.
-		require.True(t, slices.ContainsFunc(make([]struct{}, 10), func(struct{}) bool {
-			return d.round(10*time.Second,
-				func(node string) { d.agents[node].signal(syscall.SIGSTOP) },
-				func(node string) { d.agents[node].signal(syscall.SIGCONT) },
-			)
-		}), "ten times nobody took over; commands so far: %+v", d.lives())
-	}
-	d.verify(tries() + 1)
+	onEachStore(t, func(t *testing.T, l *lab) {
+		d := newDuel(t, l)
+		for range tries() {
+			// An agent that is frozen in the middle of a write keeps the SQLite file locked: nobody leads
+			// until it goes on. That try shows nothing, and there is another one.
+			require.True(t, slices.ContainsFunc(make([]struct{}, 10), func(struct{}) bool {
+				return d.round(10*time.Second,
+					func(node string) { d.agents[node].signal(syscall.SIGSTOP) },
+					func(node string) { d.agents[node].signal(syscall.SIGCONT) },
+				)
+			}), "ten times nobody took over; commands so far: %+v", d.lives())
+		}
+		d.verify(tries() + 1)
+	})
 }
 
 func TestTheCommandIsDeadBeforeTheNextOneStartsWhenEveryStoreCallHangs(t *testing.T) {
-	d := newDuel(t)
+	onEachStore(t, func(t *testing.T, l *lab) {
+		d := newDuel(t, l)
+		for range tries() {
+			require.True(t, d.round(patience,
+				func(node string) { require.NoError(t, os.WriteFile(d.faults[node], []byte(hangs), 0o600)) },
+				func(node string) { require.NoError(t, os.Remove(d.faults[node])) },
+			), "nobody took over; commands so far: %+v", d.lives())
+		}
+		d.verify(tries() + 1)
+	})
+}
+
+func TestTheCommandIsDeadBeforeTheNextOneStartsWhenEtcdIsABlackHole(t *testing.T) {
+	d := newDuel(t, newEtcdLab(t))
 	for range tries() {
 		require.True(t, d.round(patience,
-			func(node string) { require.NoError(t, os.WriteFile(d.faults[node], []byte(hangs), 0o600)) },
-			func(node string) { require.NoError(t, os.Remove(d.faults[node])) },
+			func(node string) { d.lines[node].BlackHole() },
+			func(node string) { d.lines[node].Heal() },
 		), "nobody took over; commands so far: %+v", d.lives())
 	}
 	d.verify(tries() + 1)

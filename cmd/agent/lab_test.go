@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/muster-go/muster/internal/etcdtest"
 )
 
 // patience bounds every wait of these tests: far beyond what anything takes, so that a machine
@@ -26,6 +28,7 @@ type lab struct {
 	t     testing.TB
 	state string
 	env   []string
+	etcd  *etcdtest.Server // where the store is; nil: it is the default one
 }
 
 func newLab(t *testing.T) *lab {
@@ -35,7 +38,7 @@ func newLab(t *testing.T) *lab {
 
 // with gives the lab with further settings in the environment.
 func (l *lab) with(env ...string) *lab {
-	return &lab{t: l.t, state: l.state, env: append(append([]string(nil), l.env...), env...)}
+	return &lab{t: l.t, state: l.state, env: append(append([]string(nil), l.env...), env...), etcd: l.etcd}
 }
 
 // process is an agent that was started.

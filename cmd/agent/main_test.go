@@ -46,16 +46,17 @@ func TestMain(m *testing.M) {
 // testOpeners are the agent's, with faults that tests can switch on.
 func testOpeners() store.Openers {
 	all := openers()
-	sqlite := all["sqlite"]
-	all["sqlite"] = func(ctx context.Context, u *url.URL, clk store.Clock) (store.Driver, error) {
-		driver, err := sqlite(ctx, u, clk)
-		file := os.Getenv(faultEnv)
-		if err != nil || file == "" {
-			return driver, err
+	for scheme, open := range all {
+		all[scheme] = func(ctx context.Context, u *url.URL, clk store.Clock) (store.Driver, error) {
+			driver, err := open(ctx, u, clk)
+			file := os.Getenv(faultEnv)
+			if err != nil || file == "" {
+				return driver, err
+			}
+			faulty := storetest.WithFaults(driver, clk)
+			go faultWhile(file, faulty)
+			return faulty, nil
 		}
-		faulty := storetest.WithFaults(driver, clk)
-		go faultWhile(file, faulty)
-		return faulty, nil
 	}
 	all["hang"] = func(context.Context, *url.URL, store.Clock) (store.Driver, error) {
 		select {} // as some client libraries do

@@ -18,17 +18,18 @@ const pollTime = 5 * time.Millisecond
 
 func TestResign(t *testing.T) {
 	t.Run("the leader resigns, queues behind the other, and the next token is greater", func(t *testing.T) {
-		l := newLab(t)
-		first := l.start(append([]string{"run", "hello", "--node", "box-1"}, self("helper-sleep")...)...)
-		token := first.leads(0)
-		second := l.start(append([]string{"run", "hello", "--node", "box-2"}, self("helper-sleep")...)...)
-		second.said(second.stderr, "waiting for box-1")
-		resigned := l.run("election", "resign", "hello")
-		assert.Equal(t, 0, resigned.wait())
-		assert.Regexp(t, `^box-1 resigned; box-2 leads hello now, with token \d+ \(pid \d+\)\n$`, resigned.stdout.String())
-		assert.Greater(t, second.leads(0), token)
-		first.said(first.stderr, "asked to resign from hello")
-		first.said(first.stderr, "waiting for box-2")
+		onEachStore(t, func(t *testing.T, l *lab) {
+			first := l.start(append([]string{"run", "hello", "--node", "box-1"}, self("helper-sleep")...)...)
+			token := first.leads(0)
+			second := l.start(append([]string{"run", "hello", "--node", "box-2"}, self("helper-sleep")...)...)
+			second.said(second.stderr, "waiting for box-1")
+			resigned := l.run("election", "resign", "hello")
+			assert.Equal(t, 0, resigned.wait())
+			assert.Regexp(t, `^box-1 resigned; box-2 leads hello now, with token \d+ \(pid \d+\)\n$`, resigned.stdout.String())
+			assert.Greater(t, second.leads(0), token)
+			first.said(first.stderr, "asked to resign from hello")
+			first.said(first.stderr, "waiting for box-2")
+		})
 	})
 	t.Run("a lonely leader leads again", func(t *testing.T) {
 		l := newLab(t)
@@ -134,8 +135,9 @@ func TestMemoryIsPrivateToItsProcess(t *testing.T) {
 	assert.Contains(t, p.stderr.String(), "agent: mem:// is private to this process")
 }
 
-func TestAfterAGracefulStopTheNextCommandStartsSoon(t *testing.T) {
-	l := newLab(t)
+func TestAfterAGracefulStopTheNextCommandStartsSoon(t *testing.T) { onEachStore(t, testGracefulStop) }
+
+func testGracefulStop(t *testing.T, l *lab) {
 	first := l.start(append([]string{"run", "hello"}, self("helper-sleep")...)...)
 	first.said(first.stdout, "sleeping")
 	second := l.start(append([]string{"run", "hello"}, self("helper-sleep")...)...)
