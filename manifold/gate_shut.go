@@ -29,12 +29,13 @@ var (
 func newShutGate(election Election) *shutGate {
 	g := &shutGate{election: election}
 	g.because("who leads isn't known yet")
-	g.tomb.Go(g.run)
+	ctx, cancel := context.WithCancel(context.Background())
+	events := election.Observe(ctx) // from here on: what goes wrong is told once
+	g.tomb.Go(func() error { return g.run(ctx, cancel, events) })
 	return g
 }
 
-func (g *shutGate) run() error {
-	ctx, cancel := context.WithCancel(context.Background())
+func (g *shutGate) run(ctx context.Context, cancel context.CancelFunc, events <-chan tracker.Event) error {
 	won, waiting := make(chan error, 1), true
 	await := func() { won <- g.await(ctx) }
 	go await()
@@ -44,7 +45,6 @@ func (g *shutGate) run() error {
 			<-won
 		}
 	}()
-	events := g.election.Observe(ctx)
 	for {
 		select {
 		case err := <-won:

@@ -122,6 +122,43 @@ func TestAGateThatIsShutSaysWhatGoesWrong(t *testing.T) {
 	})
 }
 
+// fickle is an Election in which leadership is won and lost again before it can be held.
+type fickle struct {
+	manifold.Election
+	calls chan error
+}
+
+func (f fickle) ServiceName() string                          { return "web" }
+func (f fickle) Hold() (*tracker.Hold, error)                 { return nil, tracker.ErrNotLeader }
+func (f fickle) Observe(context.Context) <-chan tracker.Event { return nil }
+func (f fickle) RunWhileLeader(ctx context.Context, _ func(context.Context, claimer.Claim) error) error {
+	select {
+	case err := <-f.calls:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func TestAGateWaitsOnWhenLeadershipIsLostBeforeItCouldBeHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := fickle{calls: make(chan error)}
+		shut, _, _ := startGate(t, func(_ string, out any) error {
+			*(out.(*manifold.Election)) = f
+			return nil
+		})
+		ended := make(chan error, 1)
+		go func() { ended <- shut.Wait() }()
+		for range 3 {
+			f.calls <- errors.Annotate(errors.Trace(tracker.ErrLeadershipChanged), "run")
+			synctest.Wait()
+			require.Empty(t, ended)
+		}
+		f.calls <- nil
+		require.ErrorIs(t, <-ended, dependency.ErrBounce)
+	})
+}
+
 // A lowering while the gate holds the claim: nothing is released before the gate has ended.
 func TestAGateThatIsKilledReleasesItsHold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

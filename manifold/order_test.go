@@ -33,7 +33,7 @@ func TestLosingLeadershipStopsTheDeepestFirstAndThenReleases(t *testing.T) {
 				var election manifold.Election
 				graph := func(b *box) *engine.Engine {
 					return underMuster(t, b.manifolds(dependency.Manifolds{
-						"a": f.guarded(b.name, "a", after(time.Minute), "gate"),
+						"a": manifold.WhileLeader("gate", f.guarded(b.name, "a", after(time.Minute))),
 						"b": f.guarded(b.name, "b", after(time.Minute), "a"),
 						"c": manifold.WhileLeader("gate", f.guarded(b.name, "c", after(time.Minute), "b")),
 						"e": reader("tracker", &election),

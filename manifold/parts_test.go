@@ -2,13 +2,16 @@ package manifold_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/juju/clock"
+	"github.com/juju/clock/testclock"
 	"github.com/juju/worker/v4"
 	"github.com/juju/worker/v4/dependency"
 	"github.com/stretchr/testify/assert"
@@ -152,6 +155,32 @@ func TestAStoreThatIsNotReachedIsTriedAgain(t *testing.T) {
 	})
 }
 
+// leaky is a driver that doesn't answer, and says whether it was closed.
+type leaky struct {
+	store.Driver
+	closed *int
+}
+
+func (l leaky) Close() error {
+	*l.closed++
+	return l.Driver.Close()
+}
+
+func TestAStoreThatIsNotReachedIsClosed(t *testing.T) {
+	service, closed := memstore.NewService(clock.WallClock), 0
+	service.Stop()
+	m := manifold.Store(manifold.StoreConfig{
+		URL: "mem://", Options: store.Config{Logger: quiet},
+		Openers: store.Openers{"mem": func(context.Context, *url.URL, store.Clock) (store.Driver, error) {
+			return leaky{service.Open(), &closed}, nil
+		}},
+	})
+	_, err := m.Start(t.Context(), getter(nil))
+	require.ErrorIs(t, err, store.ErrUnreachable)
+	assert.NotErrorIs(t, err, dependency.ErrMissing, "no input would change that")
+	assert.Equal(t, 1, closed)
+}
+
 // A driver may hang; closing takes at most CallTimeout.
 func TestClosingAStoreWhoseDriverHangsIsBounded(t *testing.T) {
 	everywhere(t, func(t *testing.T, run func(dependency.Manifolds) worker.Worker) {
@@ -185,6 +214,33 @@ func TestATrackerNeedsADurationFromSomewhere(t *testing.T) {
 	_, err = manifold.Tracker(config).Start(t.Context(), give(bounded{}))
 	require.ErrorIs(t, err, claimer.ErrInvalid)
 	assert.ErrorContains(t, err, "use at most 30s, or a longer ttl there")
+}
+
+// The tracker counts on the clock of its Claimer, without being told so.
+func TestATrackerTakesTheClockOfItsClaimer(t *testing.T) {
+	clk := testclock.NewClock(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC))
+	config := (&box{name: "box-1"}).trackerConfig()
+	config.Duration = 10 * time.Second
+	m := manifold.Tracker(config)
+	w, err := m.Start(t.Context(), getter(func(_ string, out any) error {
+		switch out := out.(type) {
+		case *claimer.Claimer:
+			*out = trackertest.NewMemory(clk)
+		case *clock.Clock:
+			*out = clk
+		default:
+			return errors.New("no such output")
+		}
+		return nil
+	}))
+	require.NoError(t, err)
+	defer stop(t, w)
+	var election manifold.Election
+	require.NoError(t, m.Output(w, &election))
+	require.True(t, election.WaitLeader().Wait())
+	_, deadline, leads := election.Leadership()
+	require.True(t, leads)
+	assert.Equal(t, 2030, deadline.Year())
 }
 
 // bounded is a Claimer whose claims are for at most a minute.
