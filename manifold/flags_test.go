@@ -32,7 +32,7 @@ func TestRequireFlagsStartsNothingBelowAFalseFlag(t *testing.T) {
 func TestAFalseFlagIsNamedWithItsReason(t *testing.T) {
 	var flag engine.Flag = refusing{}
 	get := getter(func(_ string, out any) error {
-		*(out.(*engine.Flag)) = flag
+		*out.(*engine.Flag) = flag
 		return nil
 	})
 	m := manifold.RequireFlags(starts(nil, errors.New("started")), "maintenance")

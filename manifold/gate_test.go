@@ -144,7 +144,7 @@ func TestAGateWaitsOnWhenLeadershipIsLostBeforeItCouldBeHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := fickle{calls: make(chan error)}
 		shut, _, _ := startGate(t, func(_ string, out any) error {
-			*(out.(*manifold.Election)) = f
+			*out.(*manifold.Election) = f
 			return nil
 		})
 		ended := make(chan error, 1)
@@ -225,7 +225,7 @@ func tracing(input string) dependency.Manifold {
 			return &tracer{idle(), tracedElection{election}}, nil
 		},
 		Output: func(in worker.Worker, out any) error {
-			*(out.(*manifold.Election)) = in.(*tracer).election
+			*out.(*manifold.Election) = in.(*tracer).election
 			return nil
 		},
 	}

@@ -20,7 +20,7 @@ func (g getter) Get(name string, out any) error { return g(name, out) }
 
 func TestGetGivesWhatTheOutputSets(t *testing.T) {
 	got, err := manifold.Get[int](getter(func(_ string, out any) error {
-		*(out.(*int)) = 7
+		*out.(*int) = 7
 		return nil
 	}), "answer")
 	require.NoError(t, err)

@@ -81,12 +81,12 @@ func TestAfterReadyOfATrackerWaitsForTheFirstAnswer(t *testing.T) {
 func TestWhatIsntReadyIsMissing(t *testing.T) {
 	ready := make(chan struct{})
 	get := getter(func(_ string, out any) error {
-		*(out.(*manifold.Readier)) = &warming{ready: ready}
+		*out.(*manifold.Readier) = &warming{ready: ready}
 		return nil
 	})
 	inner := starts(&warming{Worker: idle(), ready: ready}, nil)
 	inner.Output = func(_ worker.Worker, out any) error {
-		*(out.(*int)) = 7
+		*out.(*int) = 7
 		return nil
 	}
 	m := manifold.AfterReady("db", inner)

@@ -63,7 +63,7 @@ func (c *counted) held() int {
 
 // get is what a manifold below the gate is started with.
 func (c *counted) get(_ string, out any) error {
-	*(out.(*manifold.Leadership)) = c
+	*out.(*manifold.Leadership) = c
 	return nil
 }
 
@@ -184,7 +184,7 @@ func TestWhileLeaderGivesTheOutputItsOwnWorker(t *testing.T) {
 	m := starts(inner, nil)
 	assert.Nil(t, manifold.WhileLeader("gate", m).Output)
 	m.Output = func(in worker.Worker, out any) error {
-		*(out.(*worker.Worker)) = in
+		*out.(*worker.Worker) = in
 		return nil
 	}
 	m = manifold.WhileLeader("gate", manifold.WhileLeader("other", m))

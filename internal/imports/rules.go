@@ -87,7 +87,7 @@ type Limit struct {
 var Limits = []Limit{
 	{
 		Import: "github.com/juju/worker/v4/dependency",
-		Who:    []string{"manifold", "engine", "cmd/agent/..."},
+		Who:    []string{"manifold", "engine", "cmd/agent/...", "examples/..."},
 		Why:    "capabilities work without an engine",
 	},
 	{
