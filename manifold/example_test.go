@@ -81,15 +81,15 @@ func ExampleGate() {
 			if err != nil {
 				return nil, err
 			}
+			fmt.Println("scheduler leads", leadership.Claim().Name)
 			return work(func(dying <-chan struct{}) error {
-				fmt.Println("scheduler leads", leadership.Claim().Name)
 				<-dying
 				fmt.Println("scheduler stopped")
 				return nil
 			}), nil
 		},
 		Output: func(_ worker.Worker, out any) error {
-			*(out.(*string)) = "jobs"
+			*out.(*string) = "jobs"
 			return nil
 		},
 	})
@@ -170,7 +170,7 @@ func TestExampleWholeEnginesInASynctestBubble(t *testing.T) {
 				"store": manifold.Store(manifold.StoreConfig{
 					URL: "mem://", Openers: store.Openers{"mem": driver}, Options: store.Config{Logger: quiet},
 				}),
-				"claimer": manifold.Claimer(manifold.ClaimerConfig{Store: "store", TTL: time.Minute, Logger: quiet}),
+				"claimer": manifold.Claimer(manifold.ClaimerConfig{Store: "store", TTL: 10 * time.Second, Logger: quiet}),
 				"tracker": manifold.Tracker(manifold.TrackerConfig{
 					Claimer: "claimer", Candidate: claimer.Candidate{Name: "web", Holder: holder}, Logger: quiet,
 				}),
@@ -199,13 +199,13 @@ func TestExampleWholeEnginesInASynctestBubble(t *testing.T) {
 		app, _ := second.Snapshot().Node("app")
 		assert.Equal(t, engine.Cause{Node: "gate", Reason: "not leader of web; leader is box-1"}, app.Why[len(app.Why)-1])
 
-		box.faults.Inject(storetest.Fault{Kind: storetest.Fail})
+		box.faults().Inject(storetest.Fault{Kind: storetest.Fail})
 		time.Sleep(time.Hour)
 		assert.False(t, leads(first))
 		assert.True(t, leads(second))
 
 		stop(t, second)
-		box.faults.Heal()
+		box.faults().Heal()
 		time.Sleep(time.Minute)
 		assert.True(t, leads(first))
 		stop(t, first)

@@ -37,7 +37,7 @@ func TestNobodyElseLeadsWhileAWrappedWorkerStops(t *testing.T) {
 			everywhere(t, func(t *testing.T, run func(dependency.Manifolds) worker.Worker) {
 				f, service := newFloor(t), memstore.NewService(clock.WallClock)
 				one, two := &box{name: "box-1", service: service}, &box{name: "box-2", service: service}
-				var election manifold.Election
+				var election cell[manifold.Election]
 				first := run(one.manifolds(dependency.Manifolds{
 					"app": manifold.WhileLeader("gate", f.guarded("box-1", "app", after(slowly))),
 					"e":   reader("tracker", &election),
@@ -50,7 +50,7 @@ func TestNobodyElseLeadsWhileAWrappedWorkerStops(t *testing.T) {
 				time.Sleep(failover)
 				require.Empty(t, f.working("box-2"))
 
-				lose(t, first, election)
+				lose(t, first, election.get())
 				time.Sleep(slowly - time.Second)
 				assert.Equal(t, []string{"app"}, f.working("box-1"), "it takes its time")
 				assert.Empty(t, f.working("box-2"))
@@ -76,11 +76,11 @@ func TestACutOffLeaderStopsBeforeAnotherLeads(t *testing.T) {
 		for i, kind := range []storetest.FaultKind{storetest.Fail, storetest.Hang, storetest.DropReply, storetest.LateReply} {
 			leader, other := boxes[i%2], boxes[(i+1)%2]
 			require.Equal(t, []string{"app"}, f.working(leader.name))
-			leader.faults.Inject(storetest.Fault{Kind: kind})
+			leader.faults().Inject(storetest.Fault{Kind: kind})
 			time.Sleep(failover)
 			assert.Empty(t, f.working(leader.name))
 			assert.Equal(t, []string{"app"}, f.working(other.name))
-			leader.faults.Heal()
+			leader.faults().Heal()
 			time.Sleep(failover)
 		}
 	})

@@ -189,8 +189,8 @@ func TestAGateThatIsKilledReleasesItsHold(t *testing.T) {
 func TestLesson13ATracedErrorStillBounces(t *testing.T) {
 	everywhere(t, func(t *testing.T, run func(dependency.Manifolds) worker.Worker) {
 		b := &box{name: "box-1", service: memstore.NewService(clock.WallClock)}
-		var election manifold.Election
-		var leadership manifold.Leadership
+		var election cell[manifold.Election]
+		var leadership cell[manifold.Leadership]
 		all := b.manifolds(dependency.Manifolds{
 			"traced": tracing("tracker"),
 			"gate":   manifold.Gate(manifold.GateConfig{Tracker: "traced"}),
@@ -202,11 +202,11 @@ func TestLesson13ATracedErrorStillBounces(t *testing.T) {
 		all["gate"] = traced
 		run(all)
 		for term := range 3 {
-			leadership = nil
+			leadership.set(nil)
 			time.Sleep(time.Minute)
-			require.NotNil(t, leadership, "term %d", term)
-			require.True(t, leadership.Leads())
-			held, err := election.Resign(t.Context())
+			require.NotNil(t, leadership.get(), "term %d", term)
+			require.True(t, leadership.get().Leads())
+			held, err := election.get().Resign(t.Context())
 			require.NoError(t, err)
 			require.True(t, held)
 		}

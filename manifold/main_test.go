@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/url"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,13 +33,17 @@ var quiet = slog.New(slog.DiscardHandler)
 type box struct {
 	name    string
 	service *memstore.Service
-	faults  *storetest.Faults // of the latest connection
+	latest  cell[*storetest.Faults]
 }
 
 func (b *box) open(_ context.Context, _ *url.URL, clk store.Clock) (store.Driver, error) {
-	b.faults = storetest.WithFaults(b.service.Open(), clk)
-	return b.faults, nil
+	faults := storetest.WithFaults(b.service.Open(), clk)
+	b.latest.set(faults)
+	return faults, nil
 }
+
+// faults are those of the latest connection.
+func (b *box) faults() *storetest.Faults { return b.latest.get() }
 
 func (b *box) storeConfig() manifold.StoreConfig {
 	return manifold.StoreConfig{
@@ -80,10 +85,31 @@ func probe(input string, ask func(dependency.Getter) error) dependency.Manifold 
 	}
 }
 
+// cell is a variable that workers set and the test reads: time passing in a bubble orders nothing.
+type cell[T any] struct {
+	mu    sync.Mutex
+	value T
+}
+
+func (c *cell[T]) set(value T) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.value = value
+}
+
+func (c *cell[T]) get() T {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.value
+}
+
 // reader puts what the input gives as a T into where.
-func reader[T any](input string, where *T) dependency.Manifold {
-	return probe(input, func(getter dependency.Getter) (err error) {
-		*where, err = manifold.Get[T](getter, input)
+func reader[T any](input string, where *cell[T]) dependency.Manifold {
+	return probe(input, func(getter dependency.Getter) error {
+		value, err := manifold.Get[T](getter, input)
+		if err == nil {
+			where.set(value)
+		}
 		return err
 	})
 }

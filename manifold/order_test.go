@@ -30,7 +30,7 @@ func TestLosingLeadershipStopsTheDeepestFirstAndThenReleases(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f, service := newFloor(t), memstore.NewService(clock.WallClock)
-				var election manifold.Election
+				var election cell[manifold.Election]
 				graph := func(b *box) *engine.Engine {
 					return underMuster(t, b.manifolds(dependency.Manifolds{
 						"a": manifold.WhileLeader("gate", f.guarded(b.name, "a", after(time.Minute))),
@@ -41,7 +41,7 @@ func TestLosingLeadershipStopsTheDeepestFirstAndThenReleases(t *testing.T) {
 				}
 				first := graph(&box{name: "box-1", service: service})
 				time.Sleep(failover)
-				mine := election
+				mine := election.get()
 				graph(&box{name: "box-2", service: service})
 				time.Sleep(failover)
 				require.Equal(t, []string{"box-1 +a", "box-1 +b", "box-1 +c"}, f.history())
@@ -75,11 +75,11 @@ func TestAStuckGuardedWorkerKeepsTheClaim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, service, letGo := newFloor(t), memstore.NewService(clock.WallClock), make(chan struct{})
 		one, two := &box{name: "box-1", service: service}, &box{name: "box-2", service: service}
-		var election manifold.Election
+		var election cell[manifold.Election]
 		e := underMuster(t, one.manifolds(dependency.Manifolds{"stubborn": stubborn(f, "box-1", letGo), "e": reader("tracker", &election)}))
 		time.Sleep(failover)
 		underMuster(t, two.manifolds(dependency.Manifolds{"app": f.guarded("box-2", "app", after(0), "gate")}))
-		go resign(t, election)
+		go resign(t, election.get())
 		time.Sleep(time.Hour)
 		require.Empty(t, f.working("box-2"))
 		gate, _ := e.Snapshot().Node("gate")

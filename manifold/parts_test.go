@@ -49,15 +49,15 @@ func TestTheChainGivesWhatItPromises(t *testing.T) {
 	everywhere(t, func(t *testing.T, run func(dependency.Manifolds) worker.Worker) {
 		b := &box{name: "box-1", service: memstore.NewService(clock.WallClock)}
 		var (
-			st         *store.Store
-			clk        clock.Clock
-			cl         claimer.Claimer
-			keeper     claimer.Keeper
-			queue      *claimer.Queue
-			tr         tracker.Tracker
-			election   manifold.Election
-			flag       engine.Flag
-			leadership manifold.Leadership
+			st         cell[*store.Store]
+			clk        cell[clock.Clock]
+			cl         cell[claimer.Claimer]
+			keeper     cell[claimer.Keeper]
+			queue      cell[*claimer.Queue]
+			tr         cell[tracker.Tracker]
+			election   cell[manifold.Election]
+			flag       cell[engine.Flag]
+			leadership cell[manifold.Leadership]
 		)
 		run(b.manifolds(dependency.Manifolds{
 			"a": reader("store", &st), "b": reader("claimer", &clk), "c": reader("claimer", &cl),
@@ -65,19 +65,19 @@ func TestTheChainGivesWhatItPromises(t *testing.T) {
 			"g": reader("tracker", &election), "h": reader("gate", &flag), "i": reader("gate", &leadership),
 		}))
 		time.Sleep(time.Minute)
-		assert.Equal(t, clock.WallClock, clk)
-		assert.Same(t, queue, cl)
-		assert.Same(t, queue, keeper)
-		assert.Equal(t, 4*time.Second, tr.ClaimDuration(), "0.4 TTL by default")
-		assert.True(t, tr.ClaimLeader().Wait())
-		claim, _, leads := election.Leadership()
+		assert.Equal(t, clock.WallClock, clk.get())
+		assert.Same(t, queue.get(), cl.get())
+		assert.Same(t, queue.get(), keeper.get())
+		assert.Equal(t, 4*time.Second, tr.get().ClaimDuration(), "0.4 TTL by default")
+		assert.True(t, tr.get().ClaimLeader().Wait())
+		claim, _, leads := election.get().Leadership()
 		require.True(t, leads)
-		assert.True(t, flag.Check())
-		assert.Equal(t, "leader of web with token "+token(claim), flag.(engine.Reasoner).Reason())
-		assert.Equal(t, claim, leadership.Claim())
-		assert.True(t, leadership.Leads())
-		assert.True(t, leadership.Deadline().After(time.Now()))
-		for _, given := range []any{st, cl, tr, election, flag, leadership} {
+		assert.True(t, flag.get().Check())
+		assert.Equal(t, "leader of web with token "+token(claim), flag.get().(engine.Reasoner).Reason())
+		assert.Equal(t, claim, leadership.get().Claim())
+		assert.True(t, leadership.get().Leads())
+		assert.True(t, leadership.get().Deadline().After(time.Now()))
+		for _, given := range []any{st.get(), cl.get(), tr.get(), election.get(), flag.get(), leadership.get()} {
 			_, isWorker := given.(worker.Worker)
 			assert.False(t, isWorker, "%T: stopping is the engine's", given)
 		}
@@ -87,14 +87,15 @@ func TestTheChainGivesWhatItPromises(t *testing.T) {
 func TestAWrongOutIsToldWhatThereIs(t *testing.T) {
 	everywhere(t, func(t *testing.T, run func(dependency.Manifolds) worker.Worker) {
 		b := &box{name: "box-1", service: memstore.NewService(clock.WallClock)}
-		said := map[string]string{}
+		said := map[string]*cell[string]{}
 		all := dependency.Manifolds{
 			"flag": manifold.StaticFlag(true), "value": manifold.Value(http.NewServeMux()), "shut": manifold.StaticFlag(false),
 		}
 		for _, input := range []string{"store", "claimer", "tracker", "gate", "flag", "value"} {
+			said[input] = &cell[string]{}
 			all["asks "+input] = probe(input, func(getter dependency.Getter) error {
 				_, err := manifold.Get[chan int](getter, input)
-				said[input] = err.Error()
+				said[input].set(err.Error())
 				return nil
 			})
 		}
@@ -108,8 +109,8 @@ func TestAWrongOutIsToldWhatThereIs(t *testing.T) {
 			"flag":    "ask for *engine.Flag",
 			"value":   "ask for **http.ServeMux, a pointer to an interface that it implements",
 		} {
-			assert.Contains(t, said[input], want, input)
-			assert.Contains(t, said[input], `input "`+input+`" as chan int`)
+			assert.Contains(t, said[input].get(), want, input)
+			assert.Contains(t, said[input].get(), `input "`+input+`" as chan int`)
 		}
 	})
 }
@@ -117,12 +118,12 @@ func TestAWrongOutIsToldWhatThereIs(t *testing.T) {
 func TestValueGivesItsOwnTypeAndItsInterfaces(t *testing.T) {
 	everywhere(t, func(t *testing.T, run func(dependency.Manifolds) worker.Worker) {
 		mux := http.NewServeMux()
-		var asMux *http.ServeMux
-		var asHandler http.Handler
+		var asMux cell[*http.ServeMux]
+		var asHandler cell[http.Handler]
 		run(dependency.Manifolds{"mux": manifold.Value(mux), "a": reader("mux", &asMux), "b": reader("mux", &asHandler)})
 		time.Sleep(time.Second)
-		assert.Same(t, mux, asMux)
-		assert.Same(t, mux, asHandler)
+		assert.Same(t, mux, asMux.get())
+		assert.Same(t, mux, asHandler.get())
 	})
 }
 
@@ -131,12 +132,12 @@ func TestAStoreOfTheCallersIsntClosed(t *testing.T) {
 		st, err := store.Open(t.Context(), "mem://", store.Openers{"mem": memstore.Open})
 		require.NoError(t, err)
 		defer st.Close()
-		var got *store.Store
+		var got cell[*store.Store]
 		stop(t, run(dependency.Manifolds{"store": manifold.Store(manifold.StoreConfig{Store: st}), "a": reader("store", &got)}))
 		e := run(dependency.Manifolds{"store": manifold.Store(manifold.StoreConfig{Store: st}), "a": reader("store", &got)})
 		time.Sleep(time.Second)
 		stop(t, e)
-		assert.Same(t, st, got)
+		assert.Same(t, st, got.get())
 		assert.NoError(t, st.Ping(context.Background()))
 	})
 }
@@ -145,13 +146,13 @@ func TestAStoreThatIsNotReachedIsTriedAgain(t *testing.T) {
 	everywhere(t, func(t *testing.T, run func(dependency.Manifolds) worker.Worker) {
 		b := &box{name: "box-1", service: memstore.NewService(clock.WallClock)}
 		b.service.Stop()
-		var st *store.Store
+		var st cell[*store.Store]
 		run(dependency.Manifolds{"store": manifold.Store(b.storeConfig()), "a": reader("store", &st)})
 		time.Sleep(time.Minute)
-		require.Nil(t, st)
+		require.Nil(t, st.get())
 		b.service.Start()
 		time.Sleep(time.Minute)
-		assert.NotNil(t, st)
+		assert.NotNil(t, st.get())
 	})
 }
 
@@ -187,8 +188,8 @@ func TestClosingAStoreWhoseDriverHangsIsBounded(t *testing.T) {
 		b := &box{name: "box-1", service: memstore.NewService(clock.WallClock)}
 		e := run(b.manifolds(nil))
 		time.Sleep(time.Minute)
-		b.faults.Inject(storetest.Fault{Kind: storetest.Hang})
-		defer b.faults.Heal()
+		b.faults().Inject(storetest.Fault{Kind: storetest.Hang})
+		defer b.faults().Heal()
 		begun := time.Now()
 		stop(t, e)
 		assert.LessOrEqual(t, time.Since(begun), 4*ttl/10+2*time.Second+5*time.Second, "a Release for Duration, the session for 2 s, the store for CallTimeout")
@@ -254,7 +255,7 @@ func TestAUsersOwnClaimerTakesThePlace(t *testing.T) {
 		memory := trackertest.NewMemory(clock.WallClock)
 		config := (&box{name: "box-1"}).trackerConfig()
 		config.Duration, config.Clock = 5*time.Second, clock.WallClock
-		var leadership manifold.Leadership
+		var leadership cell[manifold.Leadership]
 		e := run(dependency.Manifolds{
 			"claimer": manifold.Value(struct{ claimer.Claimer }{memory}),
 			"tracker": manifold.Tracker(config),
@@ -264,7 +265,7 @@ func TestAUsersOwnClaimerTakesThePlace(t *testing.T) {
 		time.Sleep(time.Minute)
 		holder, held := memory.Holder("web")
 		require.True(t, held)
-		assert.Equal(t, holder, leadership.Claim())
+		assert.Equal(t, holder, leadership.get().Claim())
 		stop(t, e)
 		_, held = memory.Holder("web")
 		assert.False(t, held, "released at the end")

@@ -61,7 +61,7 @@ type member struct {
 	layers   int
 	workers  int
 	engine   worker.Worker
-	election manifold.Election
+	election cell[manifold.Election]
 }
 
 func (c *course) follow() {
@@ -75,7 +75,7 @@ func (c *course) follow() {
 		c.disturb(c.boxes[c.rand.IntN(len(c.boxes))])
 	}
 	for _, m := range c.boxes {
-		m.faults.Heal()
+		m.faults().Heal()
 	}
 	time.Sleep(10 * failover)
 	works := 0
@@ -122,18 +122,18 @@ func (c *course) disturb(m *member) {
 	switch step {
 	case 0: // a cut, perhaps a short one
 		kinds := []storetest.FaultKind{storetest.Fail, storetest.Hang, storetest.LateReply, storetest.DropRequest, storetest.DropReply}
-		m.faults.Inject(storetest.Fault{Kind: kinds[c.rand.IntN(len(kinds))]})
+		m.faults().Inject(storetest.Fault{Kind: kinds[c.rand.IntN(len(kinds))]})
 		c.sleep(3 * ttl)
-		m.faults.Heal()
+		m.faults().Heal()
 	case 1: // the session expires for want of renewals
-		m.faults.Inject(storetest.Fault{Kind: storetest.Fail, Ops: []storetest.Op{storetest.Renew}})
+		m.faults().Inject(storetest.Fault{Kind: storetest.Fail, Ops: []storetest.Op{storetest.Renew}})
 		c.sleep(3 * ttl)
-		m.faults.Heal()
+		m.faults().Heal()
 	case 2:
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		if m.election != nil {
-			_, _ = m.election.Resign(ctx)
+		if election := m.election.get(); election != nil {
+			_, _ = election.Resign(ctx)
 		}
 	case 3:
 		m.engine.Kill()

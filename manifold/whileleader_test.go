@@ -208,27 +208,27 @@ func TestTheWrappersLeaveANilStartToTheEngine(t *testing.T) {
 func TestRunWhileLeaderRunsItsFunctionForEachTerm(t *testing.T) {
 	everywhere(t, func(t *testing.T, run func(dependency.Manifolds) worker.Worker) {
 		b := &box{name: "box-1", service: memstore.NewService(clock.WallClock)}
-		var election manifold.Election
-		var tokens []uint64
-		var causes []error
+		var election cell[manifold.Election]
+		tokens, causes := make(chan uint64, 10), make(chan error, 10)
 		e := run(b.manifolds(dependency.Manifolds{
 			"e": reader("tracker", &election),
 			"f": manifold.RunWhileLeader("gate", func(ctx context.Context, claim claimer.Claim) error {
-				tokens = append(tokens, claim.Token)
+				tokens <- claim.Token
 				<-ctx.Done()
-				causes = append(causes, context.Cause(ctx))
+				causes <- context.Cause(ctx)
 				return ctx.Err()
 			}),
 			"once": manifold.RunWhileLeader("gate", func(context.Context, claimer.Claim) error { return nil }),
 		}))
 		time.Sleep(failover)
-		resign(t, election)
+		resign(t, election.get())
 		time.Sleep(failover)
 		stop(t, e)
 		require.Len(t, tokens, 2)
-		assert.Greater(t, tokens[1], tokens[0])
+		first := <-tokens
+		assert.Greater(t, <-tokens, first)
 		require.Len(t, causes, 2)
-		assert.ErrorIs(t, causes[0], tracker.ErrLeadershipChanged)
+		assert.ErrorIs(t, <-causes, tracker.ErrLeadershipChanged)
 	})
 }
 
