@@ -22,6 +22,8 @@ type Election interface {
 	Hold() (*tracker.Hold, error)
 	// RunWhileLeader waits for leadership and runs f with a context that ends before another leads.
 	RunWhileLeader(ctx context.Context, f func(context.Context, claimer.Claim) error) error
+	// Report tells the state for people, without blocking.
+	Report() map[string]any
 	// Resign gives leadership up once guarded work has stopped. Guarded work must not call it.
 	Resign(ctx context.Context) (held bool, err error)
 }
@@ -47,5 +49,7 @@ func (e election) Hold() (*tracker.Hold, error) { return e.w.Hold() }
 func (e election) RunWhileLeader(ctx context.Context, f func(context.Context, claimer.Claim) error) error {
 	return e.w.RunWhileLeader(ctx, f)
 }
+
+func (e election) Report() map[string]any { return e.w.Report() }
 
 func (e election) Resign(ctx context.Context) (bool, error) { return e.w.Resign(ctx) }

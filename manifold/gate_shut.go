@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 
 	"github.com/juju/worker/v4/dependency"
 	"gopkg.in/tomb.v2"
@@ -18,7 +17,6 @@ import (
 type shutGate struct {
 	tomb     tomb.Tomb
 	election Election
-	reason   atomic.Pointer[string]
 }
 
 var (
@@ -28,45 +26,24 @@ var (
 
 func newShutGate(election Election) *shutGate {
 	g := &shutGate{election: election}
-	g.because("who leads isn't known yet")
-	ctx, cancel := context.WithCancel(context.Background())
-	events := election.Observe(ctx) // from here on: what goes wrong is told once
-	g.tomb.Go(func() error { return g.run(ctx, cancel, events) })
+	g.tomb.Go(g.run)
 	return g
 }
 
-func (g *shutGate) run(ctx context.Context, cancel context.CancelFunc, events <-chan tracker.Event) error {
-	won, waiting := make(chan error, 1), true
-	await := func() { won <- g.await(ctx) }
-	go await()
-	defer func() {
-		cancel()
-		if waiting {
-			<-won
-		}
-	}()
+func (g *shutGate) run() error {
 	for {
-		select {
-		case err := <-won:
-			waiting = false
-			switch {
-			case err == nil:
-				return fmt.Errorf("leadership of %q was won: %w", g.election.ServiceName(), dependency.ErrBounce)
-			case errors.Is(err, tracker.ErrLeadershipChanged): // lost again before it could be held
-				waiting = true
-				go await()
-			case errors.Is(err, tracker.ErrStopped): // soon the engine stops this worker too
-				g.because("the tracker stopped")
-			default:
-				return err
-			}
-		case event, more := <-events:
-			if !more {
-				events = nil
-			}
-			g.heard(event)
-		case <-g.tomb.Dying():
+		err := g.await(g.tomb.Context(context.Background()))
+		switch {
+		case !g.tomb.Alive():
 			return nil
+		case err == nil:
+			return fmt.Errorf("leadership of %q was won: %w", g.election.ServiceName(), dependency.ErrBounce)
+		case errors.Is(err, tracker.ErrLeadershipChanged): // lost again before it could be held
+		case errors.Is(err, tracker.ErrStopped): // soon the engine stops this worker too
+			<-g.tomb.Dying()
+			return nil
+		default:
+			return err
 		}
 	}
 }
@@ -74,25 +51,6 @@ func (g *shutGate) run(ctx context.Context, cancel context.CancelFunc, events <-
 // await returns nil once leadership was won; the next gate takes its own hold on it.
 func (g *shutGate) await(ctx context.Context) error {
 	return g.election.RunWhileLeader(ctx, func(context.Context, claimer.Claim) error { return nil })
-}
-
-// heard keeps the reason fresh.
-func (g *shutGate) heard(event tracker.Event) {
-	switch event.Kind {
-	case tracker.LeaderElsewhere:
-		g.because("leader is " + claimer.DisplayHolder(event.Claim.Holder))
-	case tracker.BecameMinion:
-		g.because("who leads isn't known")
-	case tracker.ErrorSeen:
-		g.because(fmt.Sprintf("it is tried again: %v", event.Err))
-	case tracker.Done:
-		g.because("the tracker stopped")
-	}
-}
-
-func (g *shutGate) because(what string) {
-	reason := fmt.Sprintf("not leader of %s; %s", g.election.ServiceName(), what)
-	g.reason.Store(&reason)
 }
 
 // Kill implements worker.Worker.
@@ -104,8 +62,27 @@ func (g *shutGate) Wait() error { return g.tomb.Wait() }
 // Check implements engine.Flag.
 func (*shutGate) Check() bool { return false }
 
-// Reason implements engine.Reasoner.
-func (g *shutGate) Reason() string { return *g.reason.Load() }
+// Reason implements engine.Reasoner. The tracker's report is always fresh; its events aren't enough:
+// none tells that what went wrong doesn't any more.
+func (g *shutGate) Reason() string {
+	report := g.election.Report()
+	reason := fmt.Sprintf("not leader of %s; ", g.election.ServiceName())
+	switch leader, known := report["leader"]; {
+	case report["state"] == "stopped":
+		return reason + "the tracker stopped"
+	case known:
+		reason += fmt.Sprintf("leader is %v", leader)
+	default:
+		reason += "who leads isn't known"
+	}
+	if blocked, ok := report["blocked"]; ok {
+		reason += fmt.Sprintf("; %v", blocked)
+	}
+	if err, ok := report["error"]; ok {
+		reason += fmt.Sprintf("; it is tried again: %v", err)
+	}
+	return reason
+}
 
 // Report implements worker.Reporter.
 func (g *shutGate) Report() map[string]any {

@@ -63,7 +63,7 @@ func TestTheValueOfAGateNeverChangesForOneInstance(t *testing.T) {
 		first := script.Next(t, trackertest.Claim)
 		shut, check, reason := startGate(t, get)
 		synctest.Wait()
-		assert.Equal(t, "not leader of web; who leads isn't known yet", reason())
+		assert.Equal(t, "not leader of web; who leads isn't known", reason())
 		first.Deny("box-2#incarnation", 7)
 		wait := script.Next(t, trackertest.WaitReleased)
 		synctest.Wait()
@@ -108,7 +108,15 @@ func TestAGateThatIsShutSaysWhatGoesWrong(t *testing.T) {
 		shut, _, reason := startGate(t, get)
 		script.Next(t, trackertest.Claim).Return(errors.New("connection refused"))
 		synctest.Wait()
-		assert.Contains(t, reason(), "not leader of web; it is tried again: claim of \"web\": connection refused")
+		assert.Equal(t, `not leader of web; who leads isn't known; it is tried again: claim of "web": connection refused`, reason())
+		script.Next(t, trackertest.Claim).Deny("box-2", 7)
+		script.Next(t, trackertest.WaitReleased).Return(nil)
+		script.Next(t, trackertest.Claim).Return(errors.New("connection refused"))
+		synctest.Wait()
+		assert.Equal(t, `not leader of web; leader is box-2; it is tried again: claim of "web": connection refused`, reason())
+		script.Next(t, trackertest.Claim).Deny("box-2", 7)
+		synctest.Wait()
+		assert.Equal(t, "not leader of web; leader is box-2", reason(), "it has been told again")
 		stop(t, shut)
 	})
 	synctest.Test(t, func(t *testing.T) {
@@ -128,9 +136,8 @@ type fickle struct {
 	calls chan error
 }
 
-func (f fickle) ServiceName() string                          { return "web" }
-func (f fickle) Hold() (*tracker.Hold, error)                 { return nil, tracker.ErrNotLeader }
-func (f fickle) Observe(context.Context) <-chan tracker.Event { return nil }
+func (f fickle) ServiceName() string          { return "web" }
+func (f fickle) Hold() (*tracker.Hold, error) { return nil, tracker.ErrNotLeader }
 func (f fickle) RunWhileLeader(ctx context.Context, _ func(context.Context, claimer.Claim) error) error {
 	select {
 	case err := <-f.calls:
@@ -179,6 +186,9 @@ func TestAGateThatIsKilledReleasesItsHold(t *testing.T) {
 		}()
 		synctest.Wait()
 		assert.Empty(t, resigned, "another hold is out")
+		shut, _, reason := startGate(t, get)
+		assert.Equal(t, "not leader of web; who leads isn't known; guarded work has 1 unreleased hold(s) on the claim with token 1", reason())
+		stop(t, shut)
 		hold.Release()
 		script.Next(t, trackertest.Release).Return(nil)
 		assert.NoError(t, <-resigned)
