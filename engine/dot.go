@@ -94,15 +94,18 @@ func (n Node) tooltip() string {
 }
 
 // dotID quotes a name as the identity of a node.
-func dotID(name string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(visible(name)) + `"`
-}
+func dotID(name string) string { return `"` + dotIDEscapes.Replace(visible(name)) + `"` }
 
-// dotLabel quotes lines of text that is shown: there, Graphviz reads entities such as &lt; too.
+// dotLabel quotes lines of text that is shown.
 func dotLabel(lines ...string) string {
-	escape := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "&", "&amp;")
 	for i, line := range lines {
-		lines[i] = escape.Replace(line)
+		lines[i] = dotLabelEscapes.Replace(line)
 	}
 	return `"` + strings.Join(lines, `\n`) + `"`
 }
+
+// In what is shown Graphviz reads entities such as &lt; too.
+var (
+	dotIDEscapes    = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+	dotLabelEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "&", "&amp;")
+)

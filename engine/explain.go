@@ -56,15 +56,6 @@ func visible(name string) string {
 	return name
 }
 
-// visibleAll is visible for each of the names.
-func visibleAll(names []string) []string {
-	shown := make([]string, len(names))
-	for i, name := range names {
-		shown[i] = visible(name)
-	}
-	return shown
-}
-
 // age writes how long ago something was, or for how long it has been so, to two units at most.
 func age(from, to time.Time) string {
 	if from.IsZero() {
