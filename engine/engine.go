@@ -17,6 +17,7 @@ type Engine struct {
 	graph   *graph
 	host    *dependency.Engine // owns the nodes as its manifolds, one goroutine each
 	metrics *metrics
+	pulse   pulse
 
 	installs atomic.Uint64 // nodes given to the host so far
 
