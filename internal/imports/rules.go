@@ -87,7 +87,7 @@ type Limit struct {
 var Limits = []Limit{
 	{
 		Import: "github.com/juju/worker/v4/dependency",
-		Who:    []string{"manifold", "engine", "cmd/agent/...", "examples/..."},
+		Who:    []string{"manifold", "engine", "cmd/agent/...", "examples/...", "engine/enginetest"},
 		Why:    "capabilities work without an engine",
 	},
 	{
