@@ -74,7 +74,7 @@ Exit codes, of every command:
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(newHelp())
 	p.common.register(root)
-	root.AddCommand(newRun(p), newDev(p), newElection(p), newVersion(p))
+	root.AddCommand(newRun(p), newServe(p), newStatus(p), newGraph(p), newDev(p), newElection(p), newVersion(p))
 	addCompletion(root)
 	return root
 }

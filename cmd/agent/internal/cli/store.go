@@ -83,14 +83,8 @@ func (p *program) checkScheme(raw string) error {
 // open opens the store and makes sure, within the timeout, that it answers; a driver that hangs
 // is left behind. The error says what to do; its exit code is 69, 77 or 78.
 func (p *program) open(ctx context.Context, s settings, metrics prometheus.Registerer) (*store.Store, error) {
-	if s.store.isDefault {
-		if err := os.MkdirAll(s.store.dir, 0o700); err != nil {
-			code := exit.Value
-			if errors.Is(err, fs.ErrPermission) {
-				code = exit.Denied
-			}
-			return nil, exit.Errorf(code, "can't make the folder of the embedded store: %w: make it yourself, or name a store with --store", err)
-		}
+	if err := s.store.makeDir(); err != nil {
+		return nil, err
 	}
 	s.log.Debug("opening the store", "url", store.Redact(s.store.url))
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
@@ -173,6 +167,22 @@ func (p *program) oneShot(ctx context.Context, s settings, run func(context.Cont
 		return exit.Errorf(exit.Unavailable, "store %s did not answer within %s: %w", store.Redact(s.store.url), say.Length(s.timeout), err)
 	}
 	return err
+}
+
+// makeDir makes the folder of the default store.
+func (s storeURL) makeDir() error {
+	if !s.isDefault {
+		return nil
+	}
+	err := os.MkdirAll(s.dir, 0o700)
+	if err == nil {
+		return nil
+	}
+	code := exit.Value
+	if errors.Is(err, fs.ErrPermission) {
+		code = exit.Denied
+	}
+	return exit.Errorf(code, "can't make the folder of the embedded store: %w: make it yourself, or name a store with --store", err)
 }
 
 // private says whether no other process can use the store.
