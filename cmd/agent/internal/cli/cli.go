@@ -46,9 +46,9 @@ Try it in three terminals:
 
 Exit codes, of every command:
   0    done (agent run: the code of the command that it ran)
-  1    the answer is no: nobody stands or leads
+  1    the answer is no: nobody stands or leads, the daemon isn't ready
   64   words: an unknown command or flag, a missing argument
-  69   the store wasn't reached within --timeout
+  69   the store wasn't reached within --timeout, or there is no daemon to ask
   75   not in time: leadership within --wait, a resignation within --timeout
   77   credentials or permissions
   78   a value that can't be used, wherever it was given
@@ -56,6 +56,7 @@ Exit codes, of every command:
   127  agent run: no such command
   128+n  ended by signal n`,
 		Example: `  agent run nightly-report -- ./report.sh
+  agent serve -c muster.yaml
   agent election ls
   MUSTER_STORE=sqlite:///srv/muster.db agent election show hello -o json`,
 		Args: cobra.ArbitraryArgs,

@@ -20,6 +20,7 @@ import (
 	"github.com/muster-go/muster/cmd/agent/internal/exit"
 	"github.com/muster-go/muster/cmd/agent/internal/guard"
 	"github.com/muster-go/muster/store"
+	"github.com/muster-go/muster/tracker"
 )
 
 // The values that the keys of log can have.
@@ -27,6 +28,9 @@ var (
 	levels  = []string{"debug", "info", "warn", "error"}
 	formats = []string{"text", "json"}
 )
+
+// minTTL is the shortest TTL for which a tracker's Duration, 0.4 of it, isn't too short.
+const minTTL = tracker.MinDuration * 5 / 2
 
 // Parse reads a file's text. path is what faults call it; checkStore refuses a URL that no driver
 // knows. The error is Faults.
@@ -165,7 +169,9 @@ func (r *reader) election(e entry) Election {
 		"ttl": keep(&ttl), "grace": keep(&grace), "run": keep(&run), "env": keep(&env), "dir": keep(&dir),
 	})
 	if ttl != nil {
-		election.TTL, timed = r.duration(ttl, what+"ttl")
+		if election.TTL, timed = r.duration(ttl, what+"ttl"); timed && election.TTL < minTTL {
+			r.fault(ttl, "%sttl %v is too short: use at least %v, and what the store can keep", what, election.TTL, minTTL)
+		}
 	}
 	election.Grace = command.DefaultGrace(election.TTL)
 	if grace != nil {

@@ -67,6 +67,7 @@ func TestAFileThatIsNoConfiguration(t *testing.T) {
 		{"a listen on a list", "listen: [x]\nelections: {web: {}}\n", `1:9: listen is a list`},
 		{"a dir that isn't there", "elections: {web: {run: [sh], dir: /no/such}}\n", `dir: stat /no/such: no such file or directory: make it`},
 		{"a dir that is a file", "elections: {web: {run: [sh], dir: /etc/passwd}}\n", `dir /etc/passwd is no folder`},
+		{"a TTL that no store could keep", "elections: {web: {ttl: 24ms}}\n", `1:24: election "web": ttl 24ms is too short: use at least 25ms`},
 		{"an alias that refers to itself", "elections: {web: &a {run: [sh, *a]}}\n", `a word of run is a mapping`},
 	}
 	for _, tt := range tests {

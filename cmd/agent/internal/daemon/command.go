@@ -82,11 +82,11 @@ func (w *commander) run() error {
 			return nil
 		}
 		wait := pause.After(w.spec.Clock.Now().Sub(began))
-		text := "the command of %s ended with code %d; running it again in %s"
+		text := "the command ended with code %d; running it again in %s"
 		if how.GuardianLost {
-			text = "the command of %s was killed, because its guardian died (code %d); running it again in %s"
+			text = "the command was killed, because its guardian died (code %d); running it again in %s"
 		}
-		w.s.say("restarting", say.Line{Token: w.leadership.Claim().Token}, text, w.spec.Election, code, say.Length(wait))
+		w.s.say("restarting", say.Line{Token: w.leadership.Claim().Token}, text, code, say.Length(wait))
 		w.sleep(wait)
 	}
 	return nil

@@ -39,7 +39,7 @@ func (w *reporter) run() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	s.news.Campaigning(true)
-	s.say("standing", say.Line{Holder: s.d.Node, PID: os.Getpid()}, "%s (pid %d) stands for %s", s.d.Node, os.Getpid(), s.name)
+	s.say("standing", say.Line{Holder: s.d.Node, PID: os.Getpid()}, "%s (pid %d) stands for it", s.d.Node, os.Getpid())
 	s.up(w.election)
 	defer s.up(nil)
 	watched := make(chan error, 1)
@@ -75,13 +75,13 @@ func (w *reporter) heard(event tracker.Event) {
 		s.news.Campaigning(false)
 		worst := s.worstFailover()
 		s.say("leading", say.Line{Holder: s.d.Node, Token: w.token, PID: os.Getpid(), AtMost: worst.Seconds()},
-			"leading %s with token %d (pid %d)", s.name, w.token, os.Getpid())
+			"leading with token %d", w.token)
 	case w.token != 0 && (event.Kind == tracker.BecameMinion || event.Kind == tracker.LeaderElsewhere):
 		l := say.Line{Holder: s.d.Node, Token: w.token}
 		if s.askedToResign() {
-			s.say("resigning", l, "asked to resign from %s (token %d)%s", s.name, w.token, s.stopping())
+			s.say("resigning", l, "asked to resign (token %d)%s", w.token, s.stopping())
 		} else {
-			s.say("lost", l, "lost the leadership of %s (token %d)%s%s", s.name, w.token, s.news.WhyLost(), s.stopping())
+			s.say("lost", l, "lost the leadership (token %d)%s%s", w.token, s.news.WhyLost(), s.stopping())
 		}
 		w.token = 0
 		s.news.Campaigning(true)

@@ -30,7 +30,7 @@ func catchSignals() *signals {
 		caught: make(chan os.Signal, 16), quit: make(chan struct{}),
 		reload: make(chan struct{}, 1), end: make(chan struct{}, 1), count: make(chan int, 1),
 	}
-	signal.Notify(s.caught, syscall.SIGINT, syscall.SIGTERM)
+	signal.Notify(s.caught, syscall.SIGINT, syscall.SIGTERM, syscall.SIGPIPE)
 	if !signal.Ignored(syscall.SIGHUP) {
 		signal.Notify(s.caught, syscall.SIGHUP)
 	}
@@ -52,8 +52,11 @@ func (s *signals) run() {
 		case <-s.quit:
 			return
 		case caught := <-s.caught:
-			if caught == syscall.SIGHUP {
+			switch caught {
+			case syscall.SIGHUP:
 				post(s.reload)
+				continue
+			case syscall.SIGPIPE: // nobody reads the log any more: no reason to stop
 				continue
 			}
 			n := <-s.count

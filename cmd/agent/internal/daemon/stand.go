@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"sync"
 	"syscall"
 	"time"
@@ -55,10 +56,10 @@ func (d *daemon) newStand(e config.Election) *stand {
 // mine says whether a candidate is this daemon's.
 func (s *stand) mine(c claimer.Standing) bool { return c.Attributes[agentAttribute] == s.d.id }
 
-// say tells something of the election.
+// say tells something of the election, whose name goes before it.
 func (s *stand) say(event string, l say.Line, format string, args ...any) {
 	l.Election = s.name
-	s.d.say(event, l, format, args...)
+	s.d.say(event, l, "%s: %s", s.name, fmt.Sprintf(format, args...))
 }
 
 // change takes over that another command is run from now on, or none.
@@ -107,6 +108,6 @@ func (s *stand) kill() {
 		return
 	}
 	if err := running.Signal(syscall.SIGKILL); err == nil {
-		s.say("killing", say.Line{PID: running.Pid()}, "killing the command of %s (pid %d)", s.name, running.Pid())
+		s.say("killing", say.Line{PID: running.Pid()}, "killing the command (pid %d)", running.Pid())
 	}
 }
