@@ -168,7 +168,8 @@ func (p *program) startDaemon(ctx context.Context, s settings, f serveFlags, fil
 	}
 	listener, err := listenFor(ctx, f.listen.text)
 	if err != nil {
-		return errors.Join(err, state.Release())
+		state.Release()
+		return err
 	}
 	out := &say.Printer{W: p.stderr, JSON: s.json, Prefix: "agent: "}
 	if s.store.private() {

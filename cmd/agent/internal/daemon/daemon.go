@@ -68,14 +68,14 @@ type daemon struct {
 func Run(cfg Config) error {
 	d := newDaemon(cfg)
 	defer func() {
-		if err := cfg.State.Release(); err != nil {
-			cfg.Logger.Warn("the state folder wasn't tidied up", "error", err)
-		}
+		d.withdraw()
+		cfg.State.Release()
 	}()
 	signals := catchSignals()
 	defer signals.stop()
 	if err := d.start(); err != nil {
-		return errors.Join(err, cfg.Listener.Close())
+		_ = cfg.Listener.Close() // if nobody serves on it yet
+		return err
 	}
 	err := d.loop(signals)
 	if !errors.Is(err, errAbandoned) {
@@ -184,6 +184,7 @@ func (d *daemon) loop(signals *signals) error {
 			case 1:
 				d.say("stopping", say.Line{}, "stopping")
 				d.notifier.Stopping()
+				d.withdraw()
 				d.engine.Kill()
 			case 2:
 				d.killCommands()
@@ -191,6 +192,13 @@ func (d *daemon) loop(signals *signals) error {
 				return errAbandoned
 			}
 		}
+	}
+}
+
+// withdraw has nobody ask a daemon any more that is about to stop serving.
+func (d *daemon) withdraw() {
+	if err := d.State.Withdraw(); err != nil {
+		d.Logger.Warn("the state folder wasn't tidied up", "error", err)
 	}
 }
 

@@ -19,8 +19,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/muster-go/muster/cmd/agent/internal/daemon"
 )
 
 // patience bounds every wait of these tests: far beyond what anything takes, so that a machine
@@ -209,17 +207,6 @@ func (p *process) answers(path string, code int, pattern string) string {
 		assert.Regexp(c, pattern, body)
 	}, patience, pollTime)
 	return body
-}
-
-// status asks the daemon how it is.
-func (p *process) status() daemon.Status {
-	t := p.lab.t
-	t.Helper()
-	code, body := p.get("/v1/status")
-	require.Equal(t, 200, code)
-	var status daemon.Status
-	require.NoError(t, json.Unmarshal([]byte(body), &status))
-	return status
 }
 
 // leads waits until the daemon leads the election.

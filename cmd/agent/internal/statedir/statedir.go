@@ -53,7 +53,12 @@ func Take(dir string) (*Claim, error) {
 		}
 		return nil, exit.Errorf(exit.Value, "another daemon%s has the state folder %s: stop it, or give this one a folder of its own with --state-dir", who, dir)
 	}
-	return &Claim{dir, lock}, nil
+	claim := &Claim{dir, lock}
+	if err := claim.Withdraw(); err != nil { // what a daemon that was killed left behind
+		claim.Release()
+		return nil, refused(err, "can't tidy up the state folder")
+	}
+	return claim, nil
 }
 
 func refused(err error, what string) error {
@@ -85,15 +90,17 @@ func (c *Claim) Publish(d Daemon) error {
 	return nil
 }
 
-// Release takes the file away and gives the folder up. The lock's file stays: who removed it could
-// remove the one that a next daemon has locked.
-func (c *Claim) Release() error {
-	err := os.Remove(filepath.Join(c.dir, fileName))
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
+// Withdraw takes the file away: the daemon doesn't answer any more. Calling it again is harmless.
+func (c *Claim) Withdraw() error {
+	if err := os.Remove(filepath.Join(c.dir, fileName)); !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	return errors.Join(err, c.lock.Close())
+	return nil
 }
+
+// Release gives the folder up; call Withdraw before. The lock's file stays: who removed it could
+// remove the one that a next daemon has locked.
+func (c *Claim) Release() { _ = c.lock.Close() } // nothing was written to it
 
 // Find tells which daemon has the folder, by its file. A daemon that was killed leaves its file
 // behind: see Gone. The error has an exit code.

@@ -12,8 +12,8 @@ import (
 
 // Guard lets requests through to next that name this daemon: in Host a loopback address, localhost
 // or a name below it, the address that the connection came to, the host of listen, or one of hosts,
-// with any port, as there may be a forwarder between; and as their Origin nothing or the same as in
-// Host. Others get 403 with the reason, and any other method than GET and HEAD 405.
+// with any port, as there may be a forwarder between, or nothing, as health checks by HTTP/1.0 do and
+// browsers don't; and as their Origin nothing or the same as in Host. Others get 403 with the reason, and any other method than GET and HEAD 405.
 func Guard(listen string, hosts []string, next http.Handler) http.Handler {
 	own := slices.Clone(hosts)
 	if host, _, err := net.SplitHostPort(listen); err == nil {
@@ -37,7 +37,7 @@ func Guard(listen string, hosts []string, next http.Handler) http.Handler {
 // known says whether Host names this daemon.
 func known(r *http.Request, own []string) bool {
 	host := strings.ToLower(hostOf(r.Host))
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+	if r.Host == "" || host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return true
 	}
 	if slices.ContainsFunc(own, func(name string) bool { return strings.EqualFold(name, host) }) {
