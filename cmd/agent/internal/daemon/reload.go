@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -78,18 +79,19 @@ func (d *daemon) acceptable(next *config.Config) error {
 	return faults
 }
 
-// apply stops what is no more or is another, all at once, and then starts what is new.
+// apply stops what is no more or is another, all at once, and then starts what is new. What can't be
+// stopped is left as it is, and told in the error.
 func (d *daemon) apply(before, next *config.Config) error {
 	was, will := before.ByName(), next.ByName()
 	var ends sync.WaitGroup
 	var mu sync.Mutex
-	var failed []error
-	end := func(names ...string) {
+	failed := map[string]error{} // by election
+	end := func(election string, names ...string) {
 		ends.Go(func() {
 			for _, name := range names {
-				if err := d.engine.Uninstall(name); err != nil && !errors.Is(err, engine.ErrUnknown) {
+				if err := d.uninstall(name); err != nil {
 					mu.Lock()
-					failed = append(failed, err)
+					failed[election] = err
 					mu.Unlock()
 					return
 				}
@@ -99,46 +101,59 @@ func (d *daemon) apply(before, next *config.Config) error {
 	for name, e := range was {
 		switch other, stays := will[name]; {
 		case !stays || !e.SameStand(other):
-			end(commandName(name), newsName(name), gateName(name), trackerName(name))
+			end(name, commandName(name), newsName(name), gateName(name), trackerName(name))
 		case !e.SameCommand(other):
-			end(commandName(name))
+			end(name, commandName(name))
 		}
 	}
 	ends.Wait()
-	if failed != nil {
-		return errors.Join(failed...)
-	}
+	errs := slices.Collect(maps.Values(failed))
 	for _, ttl := range ttls(before) {
 		if !slices.Contains(ttls(next), ttl) {
-			if err := d.engine.Uninstall(claimerName(ttl)); err != nil && !errors.Is(err, engine.ErrUnknown) {
-				return err
+			if err := d.uninstall(claimerName(ttl)); !errors.Is(err, engine.ErrInUse) { // by what failed above
+				errs = append(errs, err)
 			}
 		}
 	}
+	snapshot := d.engine.Snapshot()
 	for _, ttl := range ttls(next) {
-		if !slices.Contains(ttls(before), ttl) {
-			if err := d.engine.Install(claimerName(ttl), d.claimerManifold(ttl)); err != nil {
-				return err
-			}
+		if _, there := snapshot.Node(claimerName(ttl)); !there {
+			errs = append(errs, d.engine.Install(claimerName(ttl), d.claimerManifold(ttl)))
 		}
 	}
-	return d.install(was, next)
+	return errors.Join(append(errs, d.install(was, next, failed))...)
 }
 
-// install starts what is new, and forgets the stands that are no more.
-func (d *daemon) install(was map[string]config.Election, next *config.Config) error {
+// uninstall stops a manifold, if there is one of the name.
+func (d *daemon) uninstall(name string) error {
+	if err := d.engine.Uninstall(name); !errors.Is(err, engine.ErrUnknown) {
+		return err
+	}
+	return nil
+}
+
+// install starts what is new, but for the elections that have failed, and forgets the stands that
+// are no more.
+func (d *daemon) install(was map[string]config.Election, next *config.Config, failed map[string]error) error {
+	d.mu.Lock()
+	before := d.stands
+	d.mu.Unlock()
 	stands := map[string]*stand{}
 	var fresh []named
+	for name := range failed {
+		stands[name] = before[name]
+	}
 	for _, e := range next.Elections {
-		before, stays := was[e.Name]
-		d.mu.Lock()
-		s := d.stands[e.Name]
-		d.mu.Unlock()
-		if !stays || !before.SameStand(e) {
+		if failed[e.Name] != nil {
+			continue
+		}
+		s, old := before[e.Name], was[e.Name]
+		again := s == nil || !old.SameStand(e)
+		if again {
 			s = d.newStand(e)
 			fresh = append(fresh, d.standManifolds(s)...)
 		}
-		if e.Run != nil && (!stays || !before.SameStand(e) || !before.SameCommand(e)) {
+		if e.Run != nil && (again || !old.SameCommand(e)) {
 			fresh = append(fresh, named{commandName(e.Name), d.commandManifold(s, e)})
 		}
 		s.change(e.Run)
@@ -147,12 +162,11 @@ func (d *daemon) install(was map[string]config.Election, next *config.Config) er
 	d.mu.Lock()
 	d.stands = stands
 	d.mu.Unlock()
+	var errs []error
 	for _, m := range fresh {
-		if err := d.engine.Install(m.name, m.Manifold); err != nil {
-			return err
-		}
+		errs = append(errs, d.engine.Install(m.name, m.Manifold))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // ttls are the TTLs of a configuration's elections.

@@ -50,6 +50,7 @@ func TestStatusAndGraph(t *testing.T) {
 	two.answers("/leader/job", 503, `"holder":"box-1"`)
 	pid := lived(t, note, 1)[0].pid
 	one.answers("/v1/status", 200, `"pid":`+number(pid))
+	one.answers("/v1/status", 200, `"waiting":1,.*"waiting":1,`)
 	two.answers("/v1/status", 200, `not leader of job; leader is box-1`)
 
 	code, stdout, stderr := l.run("box-1", "status")
