@@ -5,9 +5,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -44,7 +46,8 @@ type daemon struct {
 	Config
 	clk       clock.Clock
 	id        string // random
-	address   string // where it serves
+	address   string // where it listens
+	reachable string // where programs of this machine can ask it
 	began     time.Time
 	stopLimit time.Duration // the engine's StopTimeout
 	registry  *prometheus.Registry
@@ -87,7 +90,8 @@ func Run(cfg Config) error {
 
 func newDaemon(cfg Config) *daemon {
 	d := &daemon{
-		Config: cfg, clk: bootclock.Clock, id: rand.Text(), address: cfg.Listener.Addr().String(),
+		Config: cfg, clk: bootclock.Clock, id: rand.Text(),
+		address: cfg.Listener.Addr().String(), reachable: reachable(cfg.Listener.Addr()),
 		stopLimit: max(stopLeast, cfg.File.MostGrace()+stopMargin),
 		registry:  prometheus.NewRegistry(), changed: make(chan struct{}, 1),
 		file: cfg.File, stands: map[string]*stand{},
@@ -130,7 +134,7 @@ func (d *daemon) start() error {
 	d.notifier = systemd.New(systemd.Config{Alive: d.engine.Live, Clock: d.clk, Logger: d.Logger})
 	err = d.engine.Install(httpName, d.httpManifold())
 	if err == nil {
-		err = d.State.Publish(statedir.Daemon{PID: os.Getpid(), Address: d.address, ID: d.id})
+		err = d.State.Publish(statedir.Daemon{PID: os.Getpid(), Address: d.reachable, ID: d.id})
 	}
 	if err != nil && !errors.Is(err, engine.ErrStopping) { // which ends soon, and says why
 		d.engine.Kill()
@@ -142,7 +146,16 @@ func (d *daemon) start() error {
 	return nil
 }
 
-func (d *daemon) url() string { return "http://" + d.address }
+func (d *daemon) url() string { return "http://" + d.reachable }
+
+// reachable is a listener's address as a client can use it.
+func reachable(listens net.Addr) string {
+	at, ok := listens.(*net.TCPAddr)
+	if !ok || !at.IP.IsUnspecified() {
+		return listens.String()
+	}
+	return net.JoinHostPort("localhost", strconv.Itoa(at.Port))
+}
 
 // isFatal says which errors end the daemon: those that trying again can't mend, as long as it was
 // never ready. Later the same (a password that changed) is an outage like any other.
