@@ -78,13 +78,14 @@ func startClaimer(getter dependency.Getter, config ClaimerConfig) (worker.Worker
 	if err != nil {
 		return nil, err
 	}
-	queue, err := claimer.New(claimer.Config{Store: st, TTL: config.TTL, Logger: config.Logger})
-	if err != nil {
-		return nil, fmt.Errorf("on input %q: %w", config.Store, err)
-	}
 	leave, err := standOn(getter, config.Store)
 	if err != nil {
 		return nil, err
+	}
+	queue, err := claimer.New(claimer.Config{Store: st, TTL: config.TTL, Logger: config.Logger})
+	if err != nil {
+		leave()
+		return nil, fmt.Errorf("on input %q: %w", config.Store, err)
 	}
 	w := &claimerWorker{queue: queue, clock: st.Clock(), ttl: config.TTL, users: newUsers(), leave: leave}
 	w.tomb.Go(w.run)

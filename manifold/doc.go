@@ -13,8 +13,9 @@
 //	Store ──▶ Claimer ──▶ Tracker ──▶ Gate ──▶ WhileLeader("gate", yours) ──▶ …
 //
 // Each of the first four takes a Config that names its input. A user's own manifold can take the
-// place of any of them: what counts is what its Output gives, which Get fetches. RequireFlags and
-// AfterReady put conditions on a manifold's start; StaticFlag and Value are manifolds of a constant.
+// place of any of them: what counts is what its Output gives, which Get fetches. RunWhileLeader is
+// for work that is a function. RequireFlags and AfterReady put conditions on a manifold's start;
+// StaticFlag and Value are manifolds of a constant.
 //
 // # Promises
 //
@@ -28,10 +29,11 @@
 //  4. Lower, then stop guarded work, then release. Under the Muster engine all that depends on a Gate,
 //     directly or through others, has ended before the Gate lets the claim go, and nothing of it runs
 //     while another candidate leads, for as long as the claim can be renewed. Under juju's own engine
-//     the same holds for manifolds that WhileLeader wraps.
+//     the same holds for each manifold that WhileLeader wraps.
 //  5. Store, Claimer and Tracker end in the order in which they stand on each other, under any engine:
 //     what is killed first goes on working for those that still need it, and so for guarded work.
-//  6. No Kill, Check, Reason or Report of this package blocks.
+//  6. No Kill, Check, Reason or Report of this package blocks; what WhileLeader wraps answers for
+//     itself.
 //
 // # What it doesn't do
 //

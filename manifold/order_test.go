@@ -92,6 +92,35 @@ func TestAStuckGuardedWorkerKeepsTheClaim(t *testing.T) {
 	})
 }
 
+// A store that is bounced under a stuck guarded worker stays until that has ended, though the engine
+// has given the gate and all below it up.
+func TestABounceUnderAStuckGuardedWorkerKeepsTheClaim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, service, letGo := newFloor(t), memstore.NewService(clock.WallClock), make(chan struct{})
+		one, two := &box{name: "box-1", service: service}, &box{name: "box-2", service: service}
+		e, err := engine.New(engine.Config{Clock: clock.WallClock, Logger: quiet}, one.manifolds(dependency.Manifolds{
+			"stubborn": stubborn(f, "box-1", letGo),
+			"app":      f.guarded("box-1", "app", after(0), "gate"),
+		}))
+		require.NoError(t, err)
+		defer stop(t, e)
+		time.Sleep(failover)
+		underMuster(t, two.manifolds(dependency.Manifolds{"app": f.guarded("box-2", "app", after(0), "gate")}))
+		time.Sleep(failover)
+		require.NoError(t, e.Bounce("store"))
+		time.Sleep(time.Hour)
+		assert.Equal(t, []string{"stubborn"}, f.working("box-1"))
+		require.Empty(t, f.working("box-2"))
+		close(letGo)
+		time.Sleep(failover)
+		assert.Equal(t, []string{"app"}, f.working("box-2"))
+		for _, name := range []string{"store", "claimer", "tracker", "gate"} {
+			node, _ := e.Snapshot().Node(name)
+			assert.Equal(t, engine.StateRunning, node.State, "%s is up again", name)
+		}
+	})
+}
+
 // R12: at shutdown the process exits without revoking, and what keeps the claim goes on until then.
 func TestAnEngineThatEndsWithoutAStuckGuardedWorkerLeavesItsClaimRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
