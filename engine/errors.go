@@ -8,7 +8,7 @@ import (
 )
 
 var (
-	errNilWorker = errors.New("Start returned no worker and no error: return one of them")
+	errNilWorker = errors.New("its Start returned no worker and no error: return one of them")
 	errGoexit    = errors.New("runtime.Goexit was called in Start or Wait (by t.FailNow, perhaps): return an error instead")
 )
 

@@ -118,8 +118,8 @@ func TestAPanicLeavesTheRestRunning(t *testing.T) {
 				e := run(t, conf, dependency.Manifolds{
 					"bad": c.make(), "user": simple("bad"), "other": simple(),
 				})
+				e.Snapshot() // during which the panic of a Report is recorded
 				n := node(t, e, "bad")
-				n = node(t, e, "bad") // the panic of a Report is recorded while a Snapshot is taken
 				assert.Equal(t, c.state, n.State)
 				assert.Equal(t, "panic in "+in+": boom", n.LastError)
 				assert.Equal(t, engine.StateRunning, node(t, e, "other").State)
