@@ -1,4 +1,4 @@
-// Command embed works in one process at a time. Run it in two terminals: go run ./examples/embed /tmp/embed.db
+// Command embed works in one process at a time. Run it in two terminals.
 package main
 
 import (
@@ -20,7 +20,7 @@ import (
 func main() {
 	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt)
 	e, err := engine.New(engine.Config{}, dependency.Manifolds{
-		"store":   manifold.Store(manifold.StoreConfig{URL: "sqlite://" + os.Args[1], Openers: store.Openers{"sqlite": sqlstore.OpenSQLite}}),
+		"store":   manifold.Store(manifold.StoreConfig{URL: "sqlite://" + os.TempDir() + "/embed.db", Openers: store.Openers{"sqlite": sqlstore.OpenSQLite}}),
 		"claimer": manifold.Claimer(manifold.ClaimerConfig{Store: "store", TTL: 5 * time.Second}),
 		"tracker": manifold.Tracker(manifold.TrackerConfig{Claimer: "claimer", Candidate: claimer.Candidate{Name: "nightly", Holder: fmt.Sprint(os.Getpid())}}),
 		"gate":    manifold.Gate(manifold.GateConfig{Tracker: "tracker"}),

@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -34,10 +33,11 @@ type program struct {
 	lines chan string
 }
 
-func start(t *testing.T, file string) *program {
+// start runs the program with a folder of its own for its store.
+func start(t *testing.T, folder string) *program {
 	t.Helper()
-	p := &program{t: t, cmd: exec.Command(os.Args[0], file), lines: make(chan string, 100)}
-	p.cmd.Env = append(os.Environ(), asMain+"=1")
+	p := &program{t: t, cmd: exec.Command(os.Args[0]), lines: make(chan string, 100)}
+	p.cmd.Env = append(os.Environ(), asMain+"=1", "TMPDIR="+folder)
 	out, err := p.cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, p.cmd.Start())
@@ -74,15 +74,15 @@ func TestOneProcessWorksAndTheNextTakesOver(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows knows no interrupt of another process")
 	}
-	file := filepath.Join(t.TempDir(), "embed.db")
-	first := start(t, file)
+	folder := t.TempDir()
+	first := start(t, folder)
 	first.says("leading with token ")
-	second := start(t, file)
+	second := start(t, folder)
 	require.NoError(t, first.cmd.Process.Signal(os.Interrupt))
 	first.says("ended: <nil>")
 	second.says("leading with token ")
 	require.NoError(t, second.cmd.Process.Kill()) // no time to give anything up
-	third := start(t, file)
+	third := start(t, folder)
 	third.says("leading with token ")
 	require.NoError(t, third.cmd.Process.Signal(os.Interrupt))
 	third.says("ended: <nil>")
