@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/juju/worker/v4"
@@ -118,6 +119,7 @@ func TestAPanicLeavesTheRestRunning(t *testing.T) {
 				e := run(t, conf, dependency.Manifolds{
 					"bad": c.make(), "user": simple("bad"), "other": simple(),
 				})
+				synctest.Wait()
 				e.Snapshot() // during which the panic of a Report is recorded
 				n := node(t, e, "bad")
 				assert.Equal(t, c.state, n.State)
