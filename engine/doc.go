@@ -15,8 +15,9 @@
 //  1. Inputs are required: Start is called only while the worker of every declared input is up and, if
 //     it is a Flag, true. So nobody starts guarded work because he forgot to Get the gate, and one
 //     restart of an input starts each dependent once. This is the one departure from juju's engine,
-//     which calls Start whatever the inputs. An input marked with Optional doesn't count: Start may
-//     run without it, and the worker is restarted when that input comes up and when it stops.
+//     which calls Start whatever the inputs. An input marked with Optional doesn't count: Start
+//     waits for one that is about to be up for Config.RestartDelay at most, then it runs without, and
+//     the worker is restarted when that input comes up and when it stops.
 //
 //  2. Stops are ordered. When a worker is to stop, or ended by itself, then whatever stands on it is
 //     stopped first, the deepest first of all, and waited for; only then is it killed, and waited for;

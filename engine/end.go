@@ -54,6 +54,13 @@ func (r *run) end(err error, started bool) {
 		g.pokeWaiting() // users don't fall to 0 where something lingers
 	}
 	n.poke()
+	if !r.up {
+		for _, d := range g.dependents[n.name] {
+			if d.optional[n.name] {
+				d.poke() // it may have waited a moment for this one
+			}
+		}
+	}
 	g.mu.Unlock()
 
 	if fatal {

@@ -28,8 +28,9 @@ type node struct {
 	down    bool     // run is to end
 	downWhy lowering // why
 
-	idle    State // what it waits in without a run: "" starts as soon as the inputs allow; or finished, blocked, backoff
-	changed bool  // an input came or went since the last start: ends idle
+	soonest time.Time // when it could have started but for optional inputs that may be up in a moment
+	idle    State     // what it waits in without a run: "" starts as soon as the inputs allow; or finished, blocked, backoff
+	changed bool      // an input came or went since the last start: ends idle
 	until   time.Time
 
 	missing    string // the dependency.ErrMissing of StateBlocked
@@ -296,28 +297,13 @@ func (n *node) stepIdle(now time.Time) (wake time.Time) {
 		n.enter(StateBackoff, now)
 		return n.until
 	}
+	if wake, soon := n.awaitsOptional(now); soon {
+		n.enter(StateBlocked, now)
+		return wake
+	}
 	n.begin(now)
 	return now.Add(n.g.config.StopTimeout)
 }
-
-// lacks says whether a required input isn't up.
-func (n *node) lacks() bool {
-	for _, input := range n.inputs {
-		if n.optional[input] {
-			continue
-		}
-		if x := n.g.nodes[input]; x == nil || !x.serves() {
-			return true
-		}
-	}
-	return false
-}
-
-// isUp says whether the node's worker is up and isn't about to stop.
-func (n *node) isUp() bool { return n.run != nil && n.run.up && !n.down }
-
-// serves says whether what requires the node may run.
-func (n *node) serves() bool { return n.isUp() && (n.run.flag == nil || *n.run.flag) }
 
 // leave takes the node out of the graph. What uninstalled itself leaves its remains to be seen, if
 // it was there from New or somebody depends on it: so they are bounded.

@@ -325,6 +325,50 @@ func TestOptionalInputs(t *testing.T) {
 	})
 }
 
+func TestAnOptionalInputThatIsBackInAMomentStartsItsDependentsOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var d diary
+		slow := func(dying <-chan struct{}) error {
+			<-dying
+			time.Sleep(50 * time.Millisecond)
+			return nil
+		}
+		e := run(t, config(), dependency.Manifolds{
+			"root": d.manifold("root", slow),
+			"opt":  d.manifold("opt", untilKilled, "root"),
+			"a":    d.manifold("a", untilKilled, engine.Optional("opt")),
+			"b":    d.manifold("b", untilKilled, "a", engine.Optional("opt")),
+		})
+		pass(second)
+		assert.Equal(t, []string{"+root", "+opt", "+a", "+b"}, d.read(), "when everything starts")
+		require.NoError(t, e.Bounce("opt"))
+		pass(second)
+		assert.Equal(t, []string{"-b", "-a", "-opt", "+opt", "+a", "+b"}, d.read())
+		require.NoError(t, e.Bounce("root"))
+		pass(second)
+		assert.Equal(t, []string{"-b", "-a", "-opt", "-root", "+root", "+opt", "+a", "+b"}, d.read())
+	})
+}
+
+func TestAnOptionalInputThatTakesLongIsntWaitedFor(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		free := make(chan struct{})
+		e := run(t, config(), dependency.Manifolds{
+			"opt":   starting(func() (worker.Worker, error) { <-free; return newTask(untilKilled), nil }),
+			"a":     simple(engine.Optional("opt")),
+			"b":     simple(engine.Optional("never")),
+			"never": starting(func() (worker.Worker, error) { return nil, assert.AnError }),
+		})
+		pass(engine.DefaultRestartDelay - 1)
+		assert.Equal(t, engine.StateBlocked, node(t, e, "a").State)
+		assert.Equal(t, engine.StateRunning, node(t, e, "b").State, "what has failed isn't waited for at all, once it has")
+		pass(1)
+		assert.Equal(t, engine.StateRunning, node(t, e, "a").State)
+		close(free)
+		assert.Equal(t, 2, node(t, e, "a").Starts)
+	})
+}
+
 func TestWhatRequiresAFlagRunsOnlyWhileItIsTrue(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var d diary

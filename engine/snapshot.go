@@ -16,7 +16,7 @@ const (
 	StateRunning  State = "running"  // its worker runs
 	StateStopping State = "stopping" // asked to stop: it waits for its dependents, or its worker is ending
 	StateFinished State = "finished" // its worker ended without an error; started again when an input changes
-	StateRemoved  State = "removed"  // its worker or Start said dependency.ErrUninstall, or Uninstall was called
+	StateRemoved  State = "removed"  // its worker or Start said dependency.ErrUninstall
 	StateStuck    State = "stuck"    // its worker ignores Kill, or its Start doesn't return though its context ended
 )
 
