@@ -37,8 +37,10 @@ const (
 	stopLeast  = 10 * time.Second
 	// retryMost is the longest wait before something that failed is tried again.
 	retryMost = 5 * time.Second
-	// settleTime is how long changes are collected before the daemon's state is looked at again.
-	settleTime = 50 * time.Millisecond
+	// settleTime is how long changes are collected, at least, before the daemon's state is looked at
+	// again, and settleShare how many times as long as that took the last time.
+	settleTime  = 50 * time.Millisecond
+	settleShare = 10
 )
 
 // daemon is one run.
@@ -172,7 +174,7 @@ func (d *daemon) loop(signals *signals) error {
 	events := d.engine.Subscribe(ctx, 1)
 	look := d.clk.NewTimer(0)
 	defer look.Stop()
-	due := true // look is running
+	due, took := true, time.Duration(0) // look is running; the latest look took so long
 	for {
 		select {
 		case err := <-ended:
@@ -185,11 +187,13 @@ func (d *daemon) loop(signals *signals) error {
 		case <-d.changed:
 			if !due {
 				due = true
-				look.Reset(settleTime)
+				look.Reset(max(settleTime, settleShare*took))
 			}
 		case <-look.Chan():
 			due = false
+			began := d.clk.Now()
 			d.look()
+			took = d.clk.Now().Sub(began)
 		case <-signals.reload:
 			d.reloads.Go(d.reload)
 		case <-signals.end:
@@ -230,6 +234,9 @@ func (d *daemon) verdict(err error) error {
 		return err
 	case !errors.As(err, &stuck):
 		return exit.Errorf(exit.Software, "serve: %w", err)
+	}
+	if d.store.Load() == nil {
+		return nil // there was nothing to give back
 	}
 	for _, name := range stuck.Stuck {
 		if strings.HasPrefix(name, "command(") {

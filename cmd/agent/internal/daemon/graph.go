@@ -2,8 +2,10 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,7 +24,8 @@ import (
 	"github.com/muster-go/muster/store"
 )
 
-// storeManifold opens the store, and shows it to the daemon.
+// storeManifold opens the store, and shows it to the daemon. A driver that hangs while it opens is
+// left behind when nobody wants it any more.
 func (d *daemon) storeManifold() dependency.Manifold {
 	m := manifold.Store(manifold.StoreConfig{
 		URL: d.StoreURL, Openers: d.Openers,
@@ -30,18 +33,50 @@ func (d *daemon) storeManifold() dependency.Manifold {
 	})
 	start := m.Start
 	m.Start = func(ctx context.Context, getter dependency.Getter) (worker.Worker, error) {
-		w, err := start(ctx, getter)
-		if err != nil {
-			return nil, err
+		opened := make(chan opening)
+		go func() {
+			o := open(ctx, start, getter)
+			select {
+			case opened <- o:
+			case <-ctx.Done():
+				if o.err == nil {
+					_ = worker.Stop(o.worker) // too late
+				}
+			}
+		}()
+		select {
+		case o := <-opened:
+			if o.err != nil {
+				return nil, o.err
+			}
+			var st *store.Store
+			if err := m.Output(o.worker, &st); err != nil {
+				return o.worker, err
+			}
+			d.store.Store(st)
+			return o.worker, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
 		}
-		var opened *store.Store
-		if err := m.Output(w, &opened); err != nil {
-			return w, err
-		}
-		d.store.Store(opened)
-		return w, nil
 	}
 	return m
+}
+
+// opening is what came of a Start.
+type opening struct {
+	worker worker.Worker
+	err    error
+}
+
+// open calls start. A panic is an error, as it is where the engine calls.
+func open(ctx context.Context, start dependency.StartFunc, getter dependency.Getter) (o opening) {
+	defer func() {
+		if v := recover(); v != nil {
+			o = opening{err: fmt.Errorf("opening the store: panic: %v\n%s", v, debug.Stack())}
+		}
+	}()
+	o.worker, o.err = start(ctx, getter)
+	return o
 }
 
 // claimerManifold claims for all elections of one TTL; the daemon overhears what becomes of claims.

@@ -25,7 +25,7 @@ import (
 // agentEnv set it is the agent, and with a word of helpers as its first argument the command.
 const (
 	agentEnv = "MUSTER_TEST_AGENT"
-	faultEnv = "MUSTER_TEST_FAULT" // a file: while it exists every call of the store fails
+	faultEnv = "MUSTER_TEST_FAULT" // a file: while it exists every call of the store fails, or hangs if it says so
 )
 
 func TestMain(m *testing.M) {
@@ -48,12 +48,15 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// openers are drivers that tests can disturb: fault makes every call fail while its file exists, and
-// locked refuses everybody.
+// openers are drivers that tests can disturb with the file of faultEnv; hang never opens, and locked
+// refuses everybody.
 func openers() store.Openers {
 	return store.Openers{
 		"mem":    memstore.Open,
 		"sqlite": disturbed(sqlstore.OpenSQLite),
+		"hang": func(context.Context, *url.URL, store.Clock) (store.Driver, error) {
+			select {} // as some client libraries do
+		},
 		"locked": func(context.Context, *url.URL, store.Clock) (store.Driver, error) {
 			return nil, fmt.Errorf("the password is wrong: %w", store.ErrUnauthorized)
 		},
@@ -77,8 +80,10 @@ func disturbed(open store.Opener) store.Opener {
 		go func() {
 			down := false
 			for range time.Tick(5 * time.Millisecond) {
-				_, err := os.Stat(file)
+				word, err := os.ReadFile(file)
 				switch {
+				case err == nil && !down && string(word) == "hang":
+					faulty.Inject(storetest.Fault{Kind: storetest.Hang})
 				case err == nil && !down:
 					faulty.Inject(storetest.Fault{Kind: storetest.Fail})
 				case err != nil && down:

@@ -159,6 +159,30 @@ func TestAnOutageIsShownAndWaitedOut(t *testing.T) {
 	p.answers("/readyz", 200, "ready")
 }
 
+func TestAStoreThatHangsDoesNotKeepTheDaemonFromStopping(t *testing.T) {
+	t.Run("while it is opened", func(t *testing.T) {
+		l := newLab(t)
+		l.store = "hang://"
+		p := l.serve("box-1", "  web: {}\n")
+		p.answers("/readyz", 503, `\[-\] store:`)
+		began := time.Now()
+		p.signal(syscall.SIGTERM)
+		assert.Equal(t, 0, p.wait())
+		assert.Less(t, time.Since(began), 9*time.Second, "nobody waited for it")
+	})
+	t.Run("while it leads", func(t *testing.T) {
+		l := newLab(t)
+		fault, note := filepath.Join(l.dir, "fault"), filepath.Join(l.dir, "note")
+		p := l.serve("box-1", "  job: {ttl: 3s, run: "+self("helper-live", note)+"}\n", faultEnv+"="+fault)
+		pid := lived(t, note, 1)[0].pid
+		require.NoError(t, os.WriteFile(filepath.Join(l.dir, "word"), []byte("hang"), 0o600))
+		require.NoError(t, os.Rename(filepath.Join(l.dir, "word"), fault))
+		p.signal(syscall.SIGTERM)
+		assert.Equal(t, 0, p.wait())
+		gone(t, pid)
+	})
+}
+
 func TestWhatCanNeverWorkEndsTheDaemonAtItsStart(t *testing.T) {
 	for name, tt := range map[string]struct {
 		elections, store string
