@@ -261,5 +261,8 @@ func TestAWatchThatBeginsLongAfterTheOthersIsGivenAWayIn(t *testing.T) {
 	create(t, d, "a", "")
 	early.wait(t, store.EventPut)
 	late.wait(t, store.EventPut, store.EventReset)
-	assert.NotContains(t, early.kinds(), store.EventStale, "the early one isn't disturbed")
+	create(t, d, "b", "")
+	late.wait(t, store.EventPut)
+	assert.NotContains(t, late.kinds(), store.EventStale)
+	assert.Equal(t, []store.EventKind{store.EventSnapshot, store.EventPut}, early.kinds()[:2], "the early one isn't disturbed")
 }
