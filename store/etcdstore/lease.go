@@ -67,15 +67,10 @@ func (d *driver) Owned(ctx context.Context, id store.SessionID) ([]store.Record,
 		keys, err := ask(ctx, d, "read a lease's keys", repeat, func(ctx context.Context) (*pb.LeaseTimeToLiveResponse, error) {
 			return d.lease.LeaseTimeToLive(ctx, &pb.LeaseTimeToLiveRequest{ID: lease, Keys: true}, anySize)
 		})
-		if err != nil && !errors.Is(err, store.ErrSessionGone) {
+		if err != nil {
 			return nil, err
 		}
-		var term uint64 // of the first answer, if it has one
-		var names [][]byte
-		if err == nil {
-			term, names = keys.Header.RaftTerm, keys.Keys
-		}
-		records, same, err := d.attached(ctx, names, lease, term)
+		records, same, err := d.attached(ctx, keys.Keys, lease, keys.Header.RaftTerm) // of a lease that is gone: none
 		if err != nil || same {
 			return records, err
 		}

@@ -24,7 +24,7 @@ type pipe[Q, A any] struct {
 }
 
 // openPipe opens a stream. It may block for as long as the client tries to connect.
-func openPipe[Q, A any](d *driver, what string, open func(context.Context, ...grpc.CallOption) (grpc.BidiStreamingClient[Q, A], error)) (*pipe[Q, A], error) {
+func openPipe[Q, A any](d *driver, open func(context.Context, ...grpc.CallOption) (grpc.BidiStreamingClient[Q, A], error)) (*pipe[Q, A], error) {
 	p := &pipe[Q, A]{d: d, call: d.wire.newCall(), wake: make(chan struct{}, 1), done: make(chan struct{})}
 	var ctx context.Context
 	ctx, p.cancel = context.WithCancel(p.call.mark(clientv3.WithRequireLeader(d.ctx)))
@@ -34,7 +34,7 @@ func openPipe[Q, A any](d *driver, what string, open func(context.Context, ...gr
 	var err error
 	if p.stream, err = open(ctx, anySize); err != nil {
 		p.cancel()
-		return nil, d.fault(ctx, what, p.call.maybeSent(), err)
+		return nil, err
 	}
 	return p, nil
 }

@@ -29,7 +29,7 @@ type renewal struct {
 }
 
 func (d *driver) openRenewalStream() (*renewalStream, error) {
-	p, err := openPipe(d, "renew", d.lease.LeaseKeepAlive)
+	p, err := openPipe(d, d.lease.LeaseKeepAlive)
 	if err != nil {
 		return nil, err
 	}

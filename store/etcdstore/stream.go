@@ -37,7 +37,7 @@ type subscription struct {
 }
 
 func (d *driver) openWatchStream() (*watchStream, error) {
-	p, err := openPipe(d, "watch", d.watch.Watch)
+	p, err := openPipe(d, d.watch.Watch)
 	if err != nil {
 		return nil, err
 	}
