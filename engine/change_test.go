@@ -114,6 +114,8 @@ func TestSubscribersHearOfWhatHappensInOrder(t *testing.T) {
 		pass(second)
 		require.NoError(t, e.Bounce("a"))
 		synctest.Wait()
+		ends <- broken
+		pass(second)
 		e.Kill()
 		require.NoError(t, e.Wait())
 		var lines []string
@@ -132,6 +134,11 @@ func TestSubscribersHearOfWhatHappensInOrder(t *testing.T) {
 			"a started <nil> input changed",
 			"a stopped <nil> bounce",
 			"a started <nil> bounce",
+			"root failed broken own error",
+			"a stopped <nil> input changed",
+			"a blocked <nil> ",
+			"root started <nil> own error",
+			"a started <nil> input changed",
 			"a stopped <nil> ",
 			"root stopped <nil> ",
 		}, lines)

@@ -284,17 +284,17 @@ func (n *node) stepIdle(now time.Time) (wake time.Time) {
 	}
 	switch {
 	case n.lacks() || n.idle == StateBlocked:
-		n.enter(StateBlocked, now)
+		n.rest(StateBlocked, now)
 		if !n.blockedTold {
 			n.blockedTold = true
 			n.g.publish(Event{Kind: EventBlocked, Node: n.name, At: now, Err: n.missingErr})
 		}
 		return time.Time{}
 	case n.idle == StateFinished:
-		n.enter(StateFinished, now)
+		n.rest(StateFinished, now)
 		return time.Time{}
 	case n.idle == StateBackoff && now.Before(n.until):
-		n.enter(StateBackoff, now)
+		n.rest(StateBackoff, now)
 		return n.until
 	}
 	if wake, soon := n.awaitsOptional(now); soon {
@@ -303,6 +303,12 @@ func (n *node) stepIdle(now time.Time) (wake time.Time) {
 	}
 	n.begin(now)
 	return now.Add(n.g.config.StopTimeout)
+}
+
+// rest enters a state in which the node couldn't start.
+func (n *node) rest(state State, now time.Time) {
+	n.enter(state, now)
+	n.soonest = time.Time{}
 }
 
 // leave takes the node out of the graph. What uninstalled itself leaves its remains to be seen, if

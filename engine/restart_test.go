@@ -353,17 +353,21 @@ func TestAnOptionalInputThatIsBackInAMomentStartsItsDependentsOnce(t *testing.T)
 func TestAnOptionalInputThatTakesLongIsntWaitedFor(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		free := make(chan struct{})
+		var tries atomic.Int64
 		e := run(t, config(), dependency.Manifolds{
 			"opt":   starting(func() (worker.Worker, error) { <-free; return newTask(untilKilled), nil }),
 			"a":     simple(engine.Optional("opt")),
 			"b":     simple(engine.Optional("never")),
 			"never": starting(func() (worker.Worker, error) { return nil, assert.AnError }),
+			"poor":  starting(func() (worker.Worker, error) { tries.Add(1); return nil, assert.AnError }, engine.Optional("opt")),
 		})
 		pass(engine.DefaultRestartDelay - 1)
 		assert.Equal(t, engine.StateBlocked, node(t, e, "a").State)
 		assert.Equal(t, engine.StateRunning, node(t, e, "b").State, "what has failed isn't waited for at all, once it has")
 		pass(1)
 		assert.Equal(t, engine.StateRunning, node(t, e, "a").State)
+		pass(time.Minute)
+		assert.Greater(t, tries.Load(), int64(5), "nor after a failure")
 		close(free)
 		assert.Equal(t, 2, node(t, e, "a").Starts)
 	})

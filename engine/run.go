@@ -82,7 +82,7 @@ func (n *node) begin(now time.Time) {
 	}
 	n.attempts++
 	n.run, n.down, n.changed, n.idle, n.missing = r, false, false, "", ""
-	n.soonest = time.Time{}
+	n.soonest, n.blockedTold = time.Time{}, false
 	n.enter(StateStarting, now)
 	var ctx context.Context
 	ctx, r.cancel = context.WithCancel(runContext{context.Background(), r})
