@@ -284,9 +284,9 @@ func inUse() (heap, stack float64) {
 // layer takes (99 of 100) while snapshots are taken without a pause, quiet-restart-ms when none are.
 func BenchmarkSnapshot(b *testing.B) {
 	f := newField()
-	f.mu.Lock()
+	const name = "layer-9-000"
 	leafUp := make(chan struct{}, 1)
-	leaf := f.manifolds["layer-9-000"]
+	leaf := f.manifolds[name]
 	start := leaf.Start
 	leaf.Start = func(ctx context.Context, getter dependency.Getter) (worker.Worker, error) {
 		w, err := start(ctx, getter)
@@ -295,8 +295,7 @@ func BenchmarkSnapshot(b *testing.B) {
 		}
 		return w, err
 	}
-	f.manifolds["layer-9-000"] = leaf
-	f.mu.Unlock()
+	f.manifolds[name] = leaf
 	e, ok := ours(b, f).(*engine.Engine)
 	require.True(b, ok)
 	b.Cleanup(func() { e.Kill(); require.NoError(b, e.Wait()) })
@@ -313,7 +312,7 @@ func BenchmarkSnapshot(b *testing.B) {
 			default:
 			}
 			began := time.Now()
-			if err := e.Bounce("layer-9-000"); err != nil {
+			if err := e.Bounce(name); err != nil {
 				panic(err)
 			}
 			<-leafUp
