@@ -39,8 +39,9 @@ func (q *Queue) WaitReleased(ctx context.Context, c Candidate) error {
 	return err
 }
 
-// waitTurn waits until the record before the candidate's is gone, or its own is. A claim reads who is
-// first, so nobody does here: that read would be on the way of each hand-over.
+// waitTurn waits until the candidate's record is first, or gone. Once the first of the queue is gone
+// who came second doesn't read it again: the claim that follows does, and one read is enough on the
+// way of a hand-over.
 func (k *candidacy) waitTurn(ctx context.Context) error {
 	for {
 		k.mu.Lock()
@@ -58,7 +59,9 @@ func (k *candidacy) waitTurn(ctx context.Context) error {
 		}
 		switch place := place(snap, own); {
 		case place > 0:
-			return k.waitGone(ctx, lease, snap.Records[place-1])
+			if err := k.waitGone(ctx, lease, snap.Records[place-1]); err != nil || place == 1 {
+				return err
+			}
 		case place == 0 && young != nil:
 			// Not for all of it at once: another process may know that the era need not come of age.
 			timer := k.q.clk.NewTimer(min(young.Wait, k.q.cfg.TTL/10))

@@ -131,6 +131,10 @@ func (b *batch) submit(ctx context.Context, part []int) error {
 	for _, i := range part {
 		request.Success = append(request.Success, b.d.conditional(b.writes[i]))
 	}
+	alone := len(part) == 1
+	if alone { // and so needs no nesting, which costs the server a tenth of a millisecond
+		request = request.Success[0].GetRequestTxn()
+	}
 	resp, err := ask(ctx, b.d, "write", once, func(ctx context.Context) (*pb.TxnResponse, error) { return b.d.kv.Txn(ctx, request) })
 	switch {
 	case err == nil:
@@ -147,7 +151,7 @@ func (b *batch) submit(ctx context.Context, part []int) error {
 	rev := uint64(resp.Header.Revision)
 	b.d.witness(before, rev)
 	for n, i := range part {
-		if resp.Responses[n].GetResponseTxn().Succeeded {
+		if alone && resp.Succeeded || !alone && resp.Responses[n].GetResponseTxn().Succeeded {
 			b.outcomes[i].Rev = rev
 		} else {
 			b.outcomes[i].Err = fmt.Errorf("%s: write of %q: %w", b.d.name, b.writes[i].Key, store.ErrConflict)
