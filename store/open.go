@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/muster-go/muster/internal/nearest"
 )
 
 // Opener opens the driver for a URL. It must fail, with a reason that helps, if the store can't be
@@ -21,7 +23,11 @@ type Openers map[string]Opener
 func (o Openers) OpenDriver(ctx context.Context, rawURL string, clk Clock) (Driver, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
-		return nil, fmt.Errorf("store URL %q can't be read (%v): want one like %s: %w", Redact(rawURL), unwrapURL(err), o.example(), ErrInvalid)
+		mend := "want one like " + o.example()
+		if _, host, _ := strings.Cut(rawURL, "://"); strings.Contains(host, ",") {
+			mend = "of several hosts give each its port, as in scheme://host1:1234,host2:1234/prefix"
+		}
+		return nil, fmt.Errorf("store URL %q can't be read (%v): %s: %w", Redact(rawURL), unwrapURL(err), mend, ErrInvalid)
 	}
 	open, ok := o[u.Scheme]
 	switch {
@@ -31,7 +37,7 @@ func (o Openers) OpenDriver(ctx context.Context, rawURL string, clk Clock) (Driv
 		return nil, fmt.Errorf("store URL %q has no scheme: want one like %s: %w", Redact(rawURL), o.example(), ErrInvalid)
 	}
 	hint := "known are " + strings.Join(o.schemes(), ", ")
-	if near := nearest(u.Scheme, o.schemes()); near != "" {
+	if near := nearest.Name(u.Scheme, o.schemes()); near != "" {
 		hint = fmt.Sprintf("did you mean %s? (%s)", near, hint)
 	}
 	return nil, fmt.Errorf("store URL %q: unknown scheme %q: %s: %w", Redact(rawURL), u.Scheme, hint, ErrInvalid)
@@ -73,36 +79,4 @@ func unwrapURL(err error) error {
 		return inner.Err
 	}
 	return err
-}
-
-// nearest gives the candidate within two edits of word, or "".
-func nearest(word string, candidates []string) string {
-	best, found := 3, ""
-	for _, c := range candidates {
-		if d := editDistance(word, c); d < best && d < len(c) {
-			best, found = d, c
-		}
-	}
-	return found
-}
-
-// editDistance is Levenshtein's.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := diagonal
-			if a[i-1] != b[j-1] {
-				cost++
-			}
-			diagonal = row[j]
-			row[j] = min(cost, row[j]+1, row[j-1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -20,6 +20,7 @@ func TestOpenRefusesABadURLWithTheMend(t *testing.T) {
 		"etcd://u:secret@h":     "known are mem, sqlite",
 		"x":                     "has no scheme: want one like sqlite:///",
 		"mem://%zz":             "can't be read",
+		"mem://h1:1,h2/x":       "of several hosts give each its port",
 		"mem://?fresh=possibly": `fresh="possibly": must be true or false`,
 	} {
 		_, err := store.Open(t.Context(), rawURL, openers)

@@ -2,6 +2,7 @@ package etcdstore
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -36,7 +37,11 @@ type link struct {
 
 	mu    sync.Mutex
 	heard time.Time
+	dead  bool // the wire broke it
 }
+
+// errDead is the reason of whatever fails with a connection that the wire broke.
+var errDead = errors.New("the server went silent, so the connection was given up")
 
 func linkName(local, remote net.Addr) string { return local.String() + "→" + remote.String() }
 
@@ -57,10 +62,13 @@ func (w *wire) dial(ctx context.Context, address string) (net.Conn, error) {
 // Read implements net.Conn.
 func (l *link) Read(p []byte) (int, error) {
 	n, err := l.Conn.Read(p)
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if n > 0 {
-		l.mu.Lock()
 		l.heard = l.wire.clk.Now()
-		l.mu.Unlock()
+	}
+	if err != nil && l.dead {
+		err = errDead
 	}
 	return n, err
 }
@@ -121,6 +129,9 @@ func (c *call) givenUpSince(sent time.Time) {
 	}
 	c.mu.Unlock()
 	if l != nil && c.wire.clk.Now().Sub(sent) >= silence && l.silentSince(sent) {
+		l.mu.Lock()
+		l.dead = true
+		l.mu.Unlock()
 		_ = l.Close()
 	}
 }
