@@ -350,7 +350,7 @@ func BenchmarkSnapshot(b *testing.B) {
 	}
 }
 
-// BenchmarkDrawings measures the four formats of a snapshot of 1,000 manifolds.
+// BenchmarkDrawings measures the drawings of a snapshot of 1,000 manifolds.
 func BenchmarkDrawings(b *testing.B) {
 	s := engine.Snapshot{Taken: noon, State: engine.StateRunning}
 	for name, m := range newField().manifolds {
