@@ -122,8 +122,12 @@ func (p *program) serve(cmd *cobra.Command, f serveFlags) error {
 		return exit.Errorf(exit.Value, "--listen: %w", err)
 	}
 	if f.check {
-		p.printer(s).Line(say.Line{Event: "checked", Store: store.Redact(s.store.url), Text: fmt.Sprintf("%s: no faults: %d elections, store %s, node %s, listen %s",
-			path, len(file.Elections), store.Redact(s.store.url), node, f.listen.text)})
+		elections := "1 election"
+		if n := len(file.Elections); n > 1 {
+			elections = fmt.Sprintf("%d elections", n)
+		}
+		p.printer(s).Line(say.Line{Event: "checked", Store: store.Redact(s.store.url), Text: fmt.Sprintf("%s: no faults: %s, store %s, node %s, listen %s",
+			path, elections, store.Redact(s.store.url), node, f.listen.text)})
 		return nil
 	}
 	return p.startDaemon(cmd.Context(), s, f, file, node)
@@ -239,7 +243,7 @@ func (p *program) readConfig(path string) (*config.Config, error) {
 	text, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, config.Faults{{Path: path, Text: "there is no such file: write it, for example:\n" + config.Example}}
+		return nil, exit.Errorf(exit.Value, "configuration: %w: write it (agent serve --help shows how), or name another with -c", err)
 	case errors.Is(err, fs.ErrPermission):
 		return nil, exit.Errorf(exit.Denied, "configuration: %w: make it readable for this user", err)
 	case err != nil:

@@ -28,7 +28,7 @@ func TestCheckTellsAllFaultsAndStartsNothing(t *testing.T) {
 	assert.NoDirExists(t, filepath.Join(l.dir, "state-box-1"))
 	code, stdout, stderr := l.run("box-1", "serve", "--check", "-c", l.config("d", "  web: {}\n"))
 	assert.Equal(t, 0, code, stderr)
-	assert.Contains(t, stdout, "d.yaml: no faults: 1 elections, store sqlite://")
+	assert.Contains(t, stdout, "d.yaml: no faults: 1 election, store sqlite://")
 	assert.NoDirExists(t, filepath.Join(l.dir, "state-box-1"))
 }
 
@@ -43,7 +43,7 @@ func TestWithoutAConfigurationItSaysHowToWriteOne(t *testing.T) {
 	assert.Contains(t, stderr, config.Example)
 	code, _, stderr = l.run("box-1", "serve", "-c", "/no/such.yaml")
 	assert.Equal(t, 78, code)
-	assert.Contains(t, stderr, "/no/such.yaml: there is no such file")
+	assert.Equal(t, "agent: configuration: open /no/such.yaml: no such file or directory: write it (agent serve --help shows how), or name another with -c\n", stderr)
 
 	dir := filepath.Join(l.dir, "config", "muster")
 	require.NoError(t, os.MkdirAll(dir, 0o700))

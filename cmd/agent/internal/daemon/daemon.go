@@ -174,6 +174,7 @@ func (d *daemon) loop(signals *signals) error {
 	events := d.engine.Subscribe(ctx, 1)
 	look := d.clk.NewTimer(0)
 	defer look.Stop()
+	stopping := false
 	due, took := true, time.Duration(0) // look is running; the latest look took so long
 	for {
 		select {
@@ -197,15 +198,17 @@ func (d *daemon) loop(signals *signals) error {
 		case <-signals.reload:
 			d.reloads.Go(d.reload)
 		case <-signals.end:
-			switch signals.presses() {
-			case 1:
+			if !stopping {
+				stopping = true
 				d.say("stopping", say.Line{}, "stopping")
 				d.notifier.Stopping()
 				d.withdraw()
 				d.engine.Kill()
-			case 2:
+			}
+			switch n := signals.presses(); {
+			case n == 2:
 				d.killCommands()
-			default:
+			case n > 2:
 				return errAbandoned
 			}
 		}

@@ -53,20 +53,25 @@ func TestOneOfTwoDaemonsLeadsAndRunsItsCommand(t *testing.T) {
 	})
 }
 
-func TestTheCommandOfAFrozenDaemonIsDeadBeforeTheNextOneStarts(t *testing.T) {
+// duel has two daemons, whose commands ignore SIGTERM, and lets strike befall the leader, n times: the
+// command must be dead before the other's begins, which each of them checks.
+func duel(t *testing.T, n int, strike, heal func(p *process, fault string)) {
+	t.Helper()
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux has the guardian that acts for a frozen agent")
 	}
 	l := newLab(t)
 	note := filepath.Join(l.dir, "note")
 	elections := "  job: {ttl: 1s, grace: 200ms, run: " + self("helper-deaf", note) + "}\n"
-	daemons := map[string]*process{"box-1": l.serve("box-1", elections)}
-	lived(t, note, 1)
-	daemons["box-2"] = l.serve("box-2", elections)
-	for n := 1; n <= 3; n++ {
-		all := lived(t, note, n)
-		frozen := daemons[all[len(all)-1].node]
-		frozen.signal(syscall.SIGSTOP)
+	daemons, faults := map[string]*process{}, map[string]string{}
+	for _, node := range []string{"box-1", "box-2"} {
+		faults[node] = filepath.Join(l.dir, "fault-"+node)
+		daemons[node] = l.serve(node, elections, faultEnv+"="+faults[node])
+	}
+	for range n {
+		all := lived(t, note, 1)
+		struck := all[len(all)-1].node
+		strike(daemons[struck], faults[struck])
 		// An agent that is frozen in the middle of a write keeps the SQLite file locked: nobody leads
 		// until it goes on.
 		taken := func() bool { return len(lives(t, note)) > len(all) }
@@ -78,9 +83,28 @@ func TestTheCommandOfAFrozenDaemonIsDeadBeforeTheNextOneStarts(t *testing.T) {
 			case <-time.After(pollTime):
 			}
 		}
-		frozen.signal(syscall.SIGCONT)
+		heal(daemons[struck], faults[struck])
 		lived(t, note, len(all)+1)
 	}
+}
+
+func TestTheCommandOfAFrozenDaemonIsDeadBeforeTheNextOneStarts(t *testing.T) {
+	duel(t, 3,
+		func(p *process, _ string) { p.signal(syscall.SIGSTOP) },
+		func(p *process, _ string) { p.signal(syscall.SIGCONT) })
+}
+
+func TestTheCommandIsDeadBeforeTheNextOneStartsWhenEveryStoreCallHangs(t *testing.T) {
+	duel(t, 3,
+		func(_ *process, fault string) { inject(t, fault, "hang") },
+		func(_ *process, fault string) { require.NoError(t, os.Remove(fault)) })
+}
+
+// inject writes a file of faultEnv; it is seen whole or not at all.
+func inject(t *testing.T, file, word string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(file+".new", []byte(word), 0o600))
+	require.NoError(t, os.Rename(file+".new", file))
 }
 
 func TestSecondDaemonOfAStateFolderIsRefused(t *testing.T) {
@@ -175,8 +199,7 @@ func TestAStoreThatHangsDoesNotKeepTheDaemonFromStopping(t *testing.T) {
 		fault, note := filepath.Join(l.dir, "fault"), filepath.Join(l.dir, "note")
 		p := l.serve("box-1", "  job: {ttl: 3s, run: "+self("helper-live", note)+"}\n", faultEnv+"="+fault)
 		pid := lived(t, note, 1)[0].pid
-		require.NoError(t, os.WriteFile(filepath.Join(l.dir, "word"), []byte("hang"), 0o600))
-		require.NoError(t, os.Rename(filepath.Join(l.dir, "word"), fault))
+		inject(t, fault, "hang")
 		p.signal(syscall.SIGTERM)
 		assert.Equal(t, 0, p.wait())
 		gone(t, pid)
