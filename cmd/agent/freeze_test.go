@@ -30,7 +30,15 @@ type duel struct {
 	agents map[string]*process
 }
 
+// newDuel has the agents run their commands by agent run.
 func newDuel(t *testing.T, l *lab) *duel {
+	return newDuelOf(t, l, func(node string, words []string) []string {
+		return append([]string{"run", "duel", "--ttl", l.shortTTL(), "--node", node}, self(words...)...)
+	})
+}
+
+// newDuelOf has the agents run their commands, of the given words, as arguments says.
+func newDuelOf(t *testing.T, l *lab, arguments func(node string, words []string) []string) *duel {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux has the guardian that acts for a frozen agent")
 	}
@@ -45,8 +53,7 @@ func newDuel(t *testing.T, l *lab) *duel {
 			d.lines[node] = etcdtest.NewProxy(t, l.etcd.Endpoint())
 			env = append(env, onEtcd(d.lines[node].Endpoint()))
 		}
-		d.agents[node] = l.with(env...).start(append([]string{"run", "duel", "--ttl", l.shortTTL(), "--node", node},
-			self("helper-stamp", d.folder, word)...)...)
+		d.agents[node] = l.with(env...).start(arguments(node, []string{"helper-stamp", d.folder, word})...)
 	}
 	return d
 }

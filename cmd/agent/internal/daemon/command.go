@@ -52,6 +52,11 @@ func (w *commander) Report() map[string]any {
 // run runs the command until the leadership or the worker ends. An error is for the engine to try
 // again: the command couldn't be started.
 func (w *commander) run() error {
+	defer func() {
+		if !w.leadership.Leads() {
+			w.s.lose(w.leadership.Claim().Token)
+		}
+	}()
 	var pause command.Pause
 	for w.goesOn() {
 		began := w.spec.Clock.Now()
@@ -73,9 +78,7 @@ func (w *commander) run() error {
 		if how.ByDeadline && w.goesOn() {
 			// The guardian leaves the command time to stop, so it acts before the tracker lowers. The
 			// term is over all the same: the next one is to have a token of its own.
-			now, cancel := context.WithCancel(context.Background())
-			cancel()
-			_, _ = w.election.Resign(now) // nobody waits for more than the lowering
+			resign(w.election)
 			return nil
 		}
 		if !w.goesOn() {
@@ -90,6 +93,13 @@ func (w *commander) run() error {
 		w.sleep(wait)
 	}
 	return nil
+}
+
+// resign makes the tracker lower, now, and give the claim up once it isn't held any more.
+func resign(election manifold.Election) {
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, _ = election.Resign(now) // nobody waits for more than the lowering
 }
 
 // goesOn says whether a command may run.

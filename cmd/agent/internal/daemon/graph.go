@@ -155,6 +155,10 @@ func (d *daemon) commandManifold(s *stand, e config.Election) dependency.Manifol
 			if err != nil {
 				return nil, err
 			}
+			if token := leadership.Claim().Token; s.wasLost(token) {
+				resign(election)
+				return nil, fmt.Errorf("the leadership with token %d was lost, and is given up for one with a token of its own: %w", token, dependency.ErrMissing)
+			}
 			return newCommand(s, spec, leadership, election), nil
 		},
 	})

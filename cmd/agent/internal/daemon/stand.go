@@ -31,6 +31,7 @@ type stand struct {
 	seen     bool              // the election was seen at least once
 	running  *guard.Command    // nil while no command runs
 	starts   int               // of commands
+	lost     uint64            // the token of the latest term that was lost
 	lastExit string            // how the latest command ended, or why it couldn't be started
 }
 
@@ -97,6 +98,21 @@ func (s *stand) runs(running *guard.Command, last string) {
 	}
 	s.mu.Unlock()
 	s.d.poke()
+}
+
+// lose notes that a term is over.
+func (s *stand) lose(token uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lost = token
+}
+
+// wasLost says whether the term of the token is over. A tracker that lost its lease and found it again
+// has the claim that it had.
+func (s *stand) wasLost(token uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lost == token
 }
 
 // kill kills the command that runs now.
