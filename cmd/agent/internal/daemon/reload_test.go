@@ -15,7 +15,7 @@ func TestReload(t *testing.T) {
 	election := func(name, ttl, note string) string {
 		return "  " + name + ": {ttl: " + ttl + ", run: " + self("helper-live", note) + "}\n"
 	}
-	p := l.serve("box-1", election("stays", "2s", stays)+election("changes", "2s", changes)+"  goes: {ttl: 3s}\n")
+	p := l.serve("box-1", election("stays", "20s", stays)+election("changes", "20s", changes)+"  goes: {ttl: 30s}\n")
 	for _, name := range []string{"stays", "changes", "goes"} {
 		p.leads(name)
 	}
@@ -34,17 +34,17 @@ func TestReload(t *testing.T) {
 	p.leads("goes")
 
 	// Another command, in the same term; another election; one less.
-	hup(election("stays", "2s", stays)+election("changes", "2s", changes+"2")+"  comes: {ttl: 4s}\n", `configuration .* taken over`)
+	hup(election("stays", "20s", stays)+election("changes", "20s", changes+"2")+"  comes: {ttl: 40s}\n", `configuration .* taken over`)
 	p.leads("comes")
 	after := lived(t, changes+"2", 1)[0]
 	assert.Equal(t, before.token, after.token, "another command does not cost the leadership")
 	gone(t, before.pid)
 	code, _ := p.get("/leader/goes")
 	assert.Equal(t, 404, code)
-	assert.NotContains(t, p.answers("/v1/snapshot?format=tree", 200, "comes"), "(3s)", "nobody needs that claimer any more")
+	assert.NotContains(t, p.answers("/v1/snapshot?format=tree", 200, "comes"), "(30s)", "nobody needs that claimer any more")
 
 	// Another TTL is another stand.
-	hup(election("stays", "2s", stays)+election("changes", "3s", changes+"2")+"  comes: {ttl: 4s}\n", `configuration .* taken over`)
+	hup(election("stays", "20s", stays)+election("changes", "30s", changes+"2")+"  comes: {ttl: 40s}\n", `configuration .* taken over`)
 	assert.Greater(t, lived(t, changes+"2", 2)[1].token, after.token)
 	assert.Len(t, lives(t, stays), 1, "what did not change was left alone")
 

@@ -41,7 +41,7 @@ func rewrite(t *testing.T, path string, change func(string) string) {
 func TestStatusAndGraph(t *testing.T) {
 	l := newLab(t)
 	note := filepath.Join(l.dir, "note")
-	elections := "  job: {ttl: 2s, run: " + self("helper-live", note) + "}\n  web: {ttl: 2s}\n"
+	elections := "  job: {ttl: 20s, run: " + self("helper-live", note) + "}\n  web: {ttl: 20s}\n"
 	one := l.serve("box-1", elections)
 	one.leads("job")
 	one.leads("web")
@@ -55,7 +55,7 @@ func TestStatusAndGraph(t *testing.T) {
 
 	code, stdout, stderr := l.run("box-1", "status")
 	assert.Equal(t, 0, code, stderr)
-	assert.Regexp(t, `^box-1 \(pid `+number(one.cmd.Process.Pid)+`\) on http://127.0.0.1:\d+, up \S+ \S+: ready\nstore `+regexpQuote(l.store)+`\n\n`+
+	assert.Regexp(t, `^box-1 \(pid `+number(one.cmd.Process.Pid)+`\) on http://127.0.0.1:\d+, up [^:]+: ready\nstore `+regexpQuote(l.store)+`\n\n`+
 		`ELECTION +LEADER +YOU +TOKEN +LEFT +WAITING +COMMAND\n`+
 		`job +box-1 +leads +\d+ +[\d.]+ m?s +1 +runs \(pid `+number(pid)+`\)\n`+
 		`web +box-1 +leads +\d+ +[\d.]+ m?s +1 +-\n$`, stdout)
@@ -77,7 +77,7 @@ func TestStatusAndGraph(t *testing.T) {
 	assert.Equal(t, pid, status.Elections[0].Command.PID)
 
 	for format, want := range map[string]string{
-		"tree": "└─ claimer(2s)", "dot": "digraph", "mermaid": "flowchart", "json": `"nodes"`, "": "└─ claimer(2s)",
+		"tree": "└─ claimer(20s)", "dot": "digraph", "mermaid": "flowchart", "json": `"nodes"`, "": "└─ claimer(20s)",
 	} {
 		args := []string{"graph"}
 		if format != "" {

@@ -56,7 +56,7 @@ func TestSystemdIsTold(t *testing.T) {
 	m := newManager(l)
 	fault := filepath.Join(l.dir, "fault")
 	require.NoError(t, os.WriteFile(fault, nil, 0o600))
-	p := l.serve("box-1", "  web: {ttl: 2s}\n  db: {ttl: 2s}\n", "NOTIFY_SOCKET="+m.path, "WATCHDOG_USEC=400000", faultEnv+"="+fault)
+	p := l.serve("box-1", "  web: {}\n  db: {}\n", "NOTIFY_SOCKET="+m.path, "WATCHDOG_USEC=400000", faultEnv+"="+fault)
 	before := m.hears(`^STATUS=the store can't be reached \(.*no route to the store.*\); standing for db, web$`)
 	m.hears(`^WATCHDOG=1$`) // it lives, though it isn't ready
 	assert.NotContains(t, before, "READY=1")

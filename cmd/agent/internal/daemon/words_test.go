@@ -12,7 +12,7 @@ import (
 
 func TestTheDaemonsWordsAsJSON(t *testing.T) {
 	l := newLab(t)
-	p := l.command("box-1", "serve", "-o", "json", "-c", l.config("c", "  web: {ttl: 2s}\n"))
+	p := l.command("box-1", "serve", "-o", "json", "-c", l.config("c", "  web: {}\n"))
 	p.start()
 	p.said(`"event":"ready"`)
 	p.said(`"event":"leading"`)
@@ -40,7 +40,7 @@ func TestTheDaemonsWordsAsJSON(t *testing.T) {
 
 func TestWhatIsWarnedOf(t *testing.T) {
 	l := newLab(t)
-	p := l.command("box-1", "serve", "-c", l.config("c", "  web: {ttl: 2s}\n"), "--store", "mem://", "--listen", "0.0.0.0:0")
+	p := l.command("box-1", "serve", "-c", l.config("c", "  web: {}\n"), "--store", "mem://", "--listen", "0.0.0.0:0")
 	p.start()
 	p.said(`agent: mem:// is private to this process`)
 	p.said(`agent: serving on \S+:\d+: whoever reaches it can read who leads`)
