@@ -183,6 +183,7 @@ func (n *node) stepRun(r *run, now time.Time) (wake time.Time) {
 	vacates := r.vacating > 0 && r.users > 0 // all that it waited for in vain is stuck
 	timeout := r.killedAt.Add(g.config.StopTimeout)
 	switch {
+	case r.vacating > 0 && r.users == 0: // Vacate is about to return, and to give it the whole time to stop
 	case vacates && g.stopping:
 		n.verdict = StateStopping
 		g.left = append(g.left, r)
