@@ -34,8 +34,9 @@
 //     an Engine that ends leaves it running, and all that it stands on: a claim goes on being renewed,
 //     and isn't given up, while work that it guards goes on in this process.
 //
-//  5. A panic in Start, Wait, Kill, Report, Output, Filter, Check, Reason or IsFatal becomes a
-//     PanicError, logged with its stack. Panics of goroutines that a worker starts can't be caught.
+//  5. A panic in Start, Wait, Kill, Report, Output, Filter, Check, Reason, IsFatal or a method of an
+//     error becomes a PanicError, logged with its stack. Panics of goroutines that a worker starts
+//     can't be caught.
 //
 //  6. Errors, as the manifold's Filter leaves them, are compared by errors.Is. dependency.ErrBounce
 //     restarts at once (a worker that does nothing else is slowed down), ErrMissing waits for an input

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -39,11 +40,12 @@ func (r *run) end(err error, started bool) {
 			err = errors.Join(err, panicked)
 		}
 	}
+	is, err := meaningOf(err)
 	text := textOf(err)
 	now := g.config.Clock.Now()
 
 	g.mu.Lock()
-	line := n.gotEnd(r, err, text, started, now)
+	line := n.gotEnd(r, err, is, text, started, now)
 	if fatal {
 		g.stop(err, "manifold "+n.name+": "+text)
 	}
@@ -71,7 +73,7 @@ func (r *run) end(err error, started bool) {
 }
 
 // gotEnd decides what the node does next; with the graph's mu held.
-func (n *node) gotEnd(r *run, err error, text string, started bool, now time.Time) line {
+func (n *node) gotEnd(r *run, err error, is meaning, text string, started bool, now time.Time) line {
 	g := n.g
 	lasted := now.Sub(r.began)
 	if r.up && now.Sub(n.lastStart) > g.config.MaxRestartDelay {
@@ -93,7 +95,7 @@ func (n *node) gotEnd(r *run, err error, text string, started bool, now time.Tim
 
 	asked := n.down && n.downWhy != byVacate && n.downWhy != byItself
 	switch {
-	case errors.Is(err, dependency.ErrUninstall):
+	case is.uninstall:
 		n.uninstalled, n.removing = text, true
 		return line{slog.LevelInfo, "uninstalled itself", args}
 
@@ -103,13 +105,13 @@ func (n *node) gotEnd(r *run, err error, text string, started bool, now time.Tim
 		if n.downWhy == byRemoval || n.downWhy == byShutdown {
 			event.Cause = "" // it isn't started again
 		}
-		if started && isFailure(err) {
+		if started && err != nil && !is.canceled && !is.bounce && !is.missing {
 			event.Kind, event.Err = EventFailed, err
 			n.noteError(text, now)
 			return line{slog.LevelWarn, "failed while stopping", append(args, "error", text)}
 		}
 
-	case errors.Is(err, dependency.ErrBounce), err == nil && n.down && n.downWhy == byVacate:
+	case is.bounce, err == nil && n.down && n.downWhy == byVacate:
 		n.cause, n.idle = causeBounce, ""
 		event.Cause = CauseBounce
 		if lasted < g.config.RestartDelay {
@@ -124,7 +126,7 @@ func (n *node) gotEnd(r *run, err error, text string, started bool, now time.Tim
 	case err == nil:
 		n.cause, n.idle, n.failures = causeInput, StateFinished, 0
 
-	case errors.Is(err, dependency.ErrMissing):
+	case is.missing:
 		n.cause, n.idle, n.missing = causeInput, StateBlocked, text
 		n.missingErr = err
 
@@ -143,10 +145,24 @@ func (n *node) gotEnd(r *run, err error, text string, started bool, now time.Tim
 	return line{slog.LevelInfo, "stopped", args}
 }
 
-// isFailure says whether what a worker that was asked to stop returned deserves mention.
-func isFailure(err error) bool {
-	return err != nil && !errors.Is(err, context.Canceled) &&
-		!errors.Is(err, dependency.ErrBounce) && !errors.Is(err, dependency.ErrMissing)
+// meaning is what an error says to the engine.
+type meaning struct{ uninstall, bounce, missing, canceled bool }
+
+// meaningOf asks an error, whose own Is and Unwrap may do anything, before mu is taken. It also gives
+// the error to go on with: one that panics when it is asked isn't asked again.
+func meaningOf(err error) (is meaning, safe error) {
+	panicked := guard("Is or Unwrap of its error", func() {
+		is = meaning{
+			uninstall: errors.Is(err, dependency.ErrUninstall),
+			bounce:    errors.Is(err, dependency.ErrBounce),
+			missing:   errors.Is(err, dependency.ErrMissing),
+			canceled:  errors.Is(err, context.Canceled),
+		}
+	})
+	if panicked != nil {
+		return meaning{}, fmt.Errorf("%s: %w", textOf(err), panicked)
+	}
+	return is, err
 }
 
 // backoff is the wait before the restart after the n-th failure in a row.
@@ -185,7 +201,9 @@ func (l line) logTo(logger *slog.Logger, name string) {
 
 // logStack logs a panic with its stack.
 func logStack(logger *slog.Logger, name string, err error) {
-	if p, ok := errors.AsType[*PanicError](err); ok {
+	var p *PanicError
+	_ = guard("As", func() { p, _ = errors.AsType[*PanicError](err) }) // err may be anything
+	if p != nil {
 		logger.Error("panic", "manifold", name, "in", p.In, "value", p.Value, "stack", string(p.Stack))
 	}
 }

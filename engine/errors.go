@@ -34,7 +34,8 @@ func (e *StuckError) Error() string {
 
 // PanicError is a panic of a manifold's code, as the error that it became.
 type PanicError struct {
-	// In is the function that panicked: Start, Wait, Kill, Report, Output, Filter, Check or Reason.
+	// In is the function that panicked: Start, Wait, Kill, Report, Output, Filter, Check, Reason,
+	// IsFatal, or Is or Unwrap of an error.
 	In string
 	// Value is what was given to panic.
 	Value any

@@ -1,0 +1,68 @@
+package engine_test
+
+import (
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/juju/worker/v4"
+	"github.com/juju/worker/v4/dependency"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/muster-go/muster/engine"
+)
+
+// asked is an error that does something when errors.Is asks it.
+type asked struct{ is func() }
+
+func (asked) Error() string { return "odd" }
+
+func (a asked) Is(error) bool {
+	a.is()
+	return false
+}
+
+func TestAnErrorIsAskedWhatItIsWithoutTheEnginesState(t *testing.T) {
+	var e *engine.Engine
+	made := make(chan struct{})
+	var delayed atomic.Bool
+	e = run(t, config(), dependency.Manifolds{"odd": starting(func() (worker.Worker, error) {
+		<-made
+		return nil, asked{func() {
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				e.Snapshot()
+			}()
+			select {
+			case <-done:
+			case <-time.After(20 * time.Second):
+				delayed.Store(true)
+			}
+		}}
+	})})
+	close(made)
+	require.Eventually(t, func() bool {
+		n, _ := e.Snapshot().Node("odd")
+		return n.LastError != ""
+	}, 5*time.Minute, time.Millisecond)
+	assert.False(t, delayed.Load(), "an error's method delays only the manifold")
+}
+
+func TestAPanicOfAnErrorThatIsAskedWhatItIsLeavesTheRestRunning(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		e := run(t, config(), dependency.Manifolds{
+			"odd":   starting(func() (worker.Worker, error) { return nil, asked{func() { panic("boom") }} }),
+			"other": simple(),
+		})
+		synctest.Wait()
+		n := node(t, e, "odd")
+		assert.Equal(t, engine.StateBackoff, n.State)
+		assert.Equal(t, "odd: panic in Is or Unwrap of its error: boom", n.LastError)
+		assert.Equal(t, engine.StateRunning, node(t, e, "other").State)
+		e.Kill()
+		require.NoError(t, e.Wait())
+	})
+}
