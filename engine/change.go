@@ -22,9 +22,12 @@ var (
 // nothing has changed. Of each Install juju's engine, which this one stands on, keeps a few hundred
 // bytes for good; of restarts nothing is kept.
 func (e *Engine) Install(name string, m dependency.Manifold) error {
-	n, err := e.install(name, m)
-	if err != nil {
+	n, seated, err := e.install(name, m)
+	switch {
+	case err != nil:
 		return fmt.Errorf("install of manifold %q: %w", name, err)
+	case seated:
+		return nil
 	}
 	if err := e.hostNode(n); err != nil {
 		e.graph.mu.Lock()
@@ -35,18 +38,18 @@ func (e *Engine) Install(name string, m dependency.Manifold) error {
 	return nil
 }
 
-// install puts a node into the graph.
-func (e *Engine) install(name string, m dependency.Manifold) (*node, error) {
+// install puts a node into the graph, and says whether its loop runs already.
+func (e *Engine) install(name string, m dependency.Manifold) (n *node, seated bool, err error) {
 	g := e.graph
 	now := g.config.Clock.Now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.stopping {
-		return nil, ErrStopping
+		return nil, false, ErrStopping
 	}
 	old := g.nodes[name]
 	if old != nil && old.state != StateRemoved {
-		return nil, errors.New("the name is taken: Uninstall the other one first")
+		return nil, false, errors.New("the name is taken: Uninstall the other one first")
 	}
 	all := make(dependency.Manifolds, len(g.nodes)+1)
 	for other, n := range g.nodes {
@@ -57,9 +60,9 @@ func (e *Engine) install(name string, m dependency.Manifold) (*node, error) {
 	}
 	all[name] = m
 	if err := Check(all); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	n := g.newNode(name, m, now)
+	n = g.newNode(name, m, now)
 	if old != nil {
 		n.founding = old.founding
 		dependents := g.dependents[name]
@@ -67,7 +70,7 @@ func (e *Engine) install(name string, m dependency.Manifold) (*node, error) {
 		g.dependents[name] = dependents
 	}
 	g.add(n)
-	return n, nil
+	return n, g.takeSeat(n), nil
 }
 
 // Uninstall stops a manifold's worker and takes it out of the Engine. It waits for that. ErrInUse

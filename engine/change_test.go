@@ -99,6 +99,25 @@ func TestWhatUninstalledItselfAtRunTimeLeavesNothing(t *testing.T) {
 	})
 }
 
+func TestWhatWasInstalledAndUninstalledLeavesNothingInMemory(t *testing.T) {
+	const times = 3000
+	e := run(t, config(), dependency.Manifolds{"root": simple()})
+	change := func() {
+		for range times {
+			require.NoError(t, e.Install("job", simple("root")))
+			require.NoError(t, e.Uninstall("job"))
+		}
+	}
+	change()
+	before := heap()
+	change()
+	perTime := (float64(heap()) - float64(before)) / times
+	t.Logf("%.1f bytes a time", perTime)
+	assert.Less(t, perTime, 100.0)
+	e.Kill()
+	require.NoError(t, e.Wait())
+}
+
 func TestSubscribersHearOfWhatHappensInOrder(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var d diary

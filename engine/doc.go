@@ -59,7 +59,7 @@
 //
 // # How it stands on juju's engine
 //
-// A dependency.Engine, as it is, owns the set: each manifold is one there, without inputs, whose
-// worker is a node that runs the manifold's own workers one after another. So a node never restarts
-// there, which is on purpose: see node.
+// A dependency.Engine, as it is, hosts the set: each manifold of ours is run by a worker there, which
+// has no inputs and never restarts, which is on purpose: see node and seat. All restarts, and the
+// order of things, are this package's.
 package engine

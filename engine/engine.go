@@ -15,11 +15,11 @@ import (
 // Engine runs a set of manifolds. It is a worker.Worker; all methods can be called from anywhere.
 type Engine struct {
 	graph   *graph
-	host    *dependency.Engine // owns the nodes as its manifolds, one goroutine each
+	host    *dependency.Engine // runs the nodes' loops, one goroutine each
 	metrics *metrics
 	pulse   pulse
 
-	installs atomic.Uint64 // nodes given to the host so far
+	seats atomic.Uint64 // given to the host so far
 
 	dead chan struct{}
 	err  error // once dead is closed

@@ -23,6 +23,7 @@ type graph struct {
 	finished   bool
 	fatal      error
 	fatalText  string
+	freeSeats  []chan<- *node                // of the host: closed when the engine stops
 	lingering  int                           // runs that were given up and aren't released
 	left       []*run                        // at shutdown: those that sit in Vacate over something stuck
 	subs       map[*subscription]func() bool // with what stops watching its context
@@ -172,6 +173,10 @@ func (g *graph) stop(fatal error, text string) {
 		g.lower(n, byShutdown)
 	}
 	g.pokeAll()
+	for _, seat := range g.freeSeats {
+		close(seat)
+	}
+	g.freeSeats = nil
 	g.killHost()
 }
 

@@ -14,7 +14,7 @@ import (
 // newHost starts the juju engine that owns the nodes.
 func newHost(config Config) (*dependency.Engine, error) {
 	return dependency.NewEngine(dependency.EngineConfig{
-		IsFatal:    func(error) bool { return false }, // a node ends with ErrUninstall or nil
+		IsFatal:    func(error) bool { return false }, // a seat ends with nil
 		WorstError: func(err, _ error) error { return err },
 		Clock:      hostClock{config.Clock},
 		Metrics:    dependency.DefaultMetrics(),
@@ -22,12 +22,63 @@ func newHost(config Config) (*dependency.Engine, error) {
 	})
 }
 
-// hostNode gives a node to the host, which runs its loop. It has a name of its own there, for the
-// host may not have heard yet that an earlier node of this name has gone.
+// seat is a worker of the host that runs nodes, one after another. The host keeps some 730 bytes of
+// each worker that it ever started, those that were uninstalled too; so seats aren't: one that is
+// free waits for the next node. There are as many as there were nodes at a time.
+type seat struct {
+	g     *graph
+	first *node
+}
+
+// hostNode has the host run a node's loop, in a new seat.
 func (e *Engine) hostNode(n *node) error {
-	return e.host.Install(fmt.Sprintf("%s#%d", n.name, e.installs.Add(1)), dependency.Manifold{
-		Start: func(context.Context, dependency.Getter) (worker.Worker, error) { return n, nil },
+	s := &seat{g: e.graph, first: n}
+	return e.host.Install(fmt.Sprintf("seat %d", e.seats.Add(1)), dependency.Manifold{
+		Start: func(context.Context, dependency.Getter) (worker.Worker, error) { return s, nil },
 	})
+}
+
+// Kill is part of worker.Worker: the host kills a seat only when it ends itself.
+func (s *seat) Kill() {
+	s.g.mu.Lock()
+	defer s.g.mu.Unlock()
+	s.g.stop(nil, "")
+}
+
+// Wait is part of worker.Worker: it runs nodes, until the engine stops.
+func (s *seat) Wait() error {
+	n := s.first
+	s.first = nil // the host keeps s
+	for n != nil {
+		n.loop()
+		n = s.g.nextNode()
+	}
+	return nil
+}
+
+// nextNode waits for a node that has no seat; nil: the engine stops.
+func (g *graph) nextNode() *node {
+	g.mu.Lock()
+	if g.stopping {
+		g.mu.Unlock()
+		return nil
+	}
+	next := make(chan *node, 1)
+	g.freeSeats = append(g.freeSeats, next)
+	g.mu.Unlock()
+	return <-next
+}
+
+// takeSeat gives a node to a free seat, if there is one; with mu held.
+func (g *graph) takeSeat(n *node) bool {
+	last := len(g.freeSeats) - 1
+	if last < 0 {
+		return false
+	}
+	g.freeSeats[last] <- n
+	g.freeSeats[last] = nil
+	g.freeSeats = g.freeSeats[:last]
+	return true
 }
 
 // hostClock spares the host's timers: it only ever waits for no time at all.

@@ -7,11 +7,11 @@ import (
 	"github.com/juju/worker/v4/dependency"
 )
 
-// node runs one manifold's workers, one after another. It is itself a worker of the juju engine that
-// owns the set, and there it never restarts: that engine keeps some 730 bytes of every start (a
-// context that is never cancelled, in a map that each further start scans), backs off from ErrBounce
-// as from an error, kills inputs together with their dependents and starts these twice when an input
-// restarts. None of that can be mended from outside of a restart there; so all restarts are here.
+// node runs one manifold's workers, one after another. Its loop runs in a worker of the juju engine
+// that hosts it, see seat, and there nothing restarts: that engine keeps some 730 bytes of every start
+// (a context that is never cancelled, in a map that each further start scans), backs off from
+// ErrBounce as from an error, kills inputs together with their dependents and starts these twice when
+// an input restarts. None of that can be mended from outside of a restart there; so all are here.
 type node struct {
 	g        *graph
 	name     string
@@ -82,22 +82,13 @@ func (n *node) startCause() RestartCause {
 	return n.cause.public()
 }
 
-// Kill is part of worker.Worker, for the juju engine: it kills a node only when it ends itself.
-func (n *node) Kill() {
-	n.g.mu.Lock()
-	defer n.g.mu.Unlock()
-	n.g.stop(nil, "")
-}
-
-// Wait is part of worker.Worker, for the juju engine: it is the node's loop. It returns nil at
-// shutdown, and dependency.ErrUninstall when the node has left the graph.
-func (n *node) Wait() error {
+// loop is the node's life: it returns at shutdown, and when the node has left the graph.
+func (n *node) loop() {
 	g := n.g
 	for {
 		now := g.config.Clock.Now()
 		g.mu.Lock()
 		wake, done := n.step(now)
-		gone := done && !g.stopping
 		lines := n.lines
 		n.lines = nil
 		g.mu.Unlock()
@@ -105,11 +96,8 @@ func (n *node) Wait() error {
 		for _, l := range lines {
 			l.logTo(g.config.Logger, n.name)
 		}
-		switch {
-		case gone:
-			return dependency.ErrUninstall
-		case done:
-			return nil
+		if done {
+			return
 		}
 		n.sleep(wake.Sub(now), !wake.IsZero())
 	}
