@@ -63,13 +63,11 @@ func (e *Engine) install(name string, m dependency.Manifold) (n *node, seated bo
 		return nil, false, err
 	}
 	n = g.newNode(name, m, now)
+	g.add(n)
 	if old != nil {
 		n.founding = old.founding
-		dependents := g.dependents[name]
-		g.forget(old)
-		g.dependents[name] = dependents
+		g.drop(old) // after add: what both depend on stays
 	}
-	g.add(n)
 	return n, g.takeSeat(n), nil
 }
 

@@ -99,6 +99,30 @@ func TestWhatUninstalledItselfAtRunTimeLeavesNothing(t *testing.T) {
 	})
 }
 
+func TestWhatTakesTheNameOfARemovedOneKeepsItsRemovedInputs(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var d diary
+		fate := make(chan error)
+		e := run(t, config(), nil)
+		require.NoError(t, e.Install("root", ending(&d, "root", fate)))
+		require.NoError(t, e.Install("job", d.manifold("job", func(dying <-chan struct{}) error {
+			<-dying
+			return dependency.ErrUninstall
+		}, "root")))
+		require.NoError(t, e.Install("user", simple("job")))
+		synctest.Wait()
+		fate <- dependency.ErrUninstall
+		synctest.Wait()
+		require.NoError(t, e.Install("job", simple("root")))
+		assert.Equal(t, map[string]engine.State{
+			"root": engine.StateRemoved, "job": engine.StateBlocked, "user": engine.StateBlocked,
+		}, states(e))
+		require.NoError(t, e.Install("other", simple()))
+		require.NoError(t, e.Install("root", simple()))
+		assert.Equal(t, engine.StateRunning, node(t, e, "user").State)
+	})
+}
+
 func TestWhatWasInstalledAndUninstalledLeavesNothingInMemory(t *testing.T) {
 	const times = 3000
 	e := run(t, config(), dependency.Manifolds{"root": simple()})

@@ -76,6 +76,11 @@ func (g *graph) forget(n *node) {
 		return
 	}
 	delete(g.nodes, n.name)
+	g.drop(n)
+}
+
+// drop takes a node that has no name any more out of the rest; with mu held.
+func (g *graph) drop(n *node) {
 	is := func(other *node) bool { return other == n }
 	g.order = slices.DeleteFunc(slices.Clone(g.order), is)
 	for _, input := range n.inputs {
