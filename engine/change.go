@@ -19,8 +19,7 @@ var (
 
 // Install adds a manifold to a running Engine and returns at once. It refuses a name that is taken
 // (one that uninstalled itself isn't), and what Check refuses of all manifolds together; then
-// nothing has changed. Of each Install juju's engine, which this one stands on, keeps a few hundred
-// bytes for good; of restarts nothing is kept.
+// nothing has changed.
 func (e *Engine) Install(name string, m dependency.Manifold) error {
 	n, seated, err := e.install(name, m)
 	switch {
