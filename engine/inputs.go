@@ -31,16 +31,22 @@ func (n *node) awaitsOptional(now time.Time) (until time.Time, awaits bool) {
 	if !now.Before(until) {
 		return time.Time{}, false
 	}
+	seen := map[*node]bool{}
 	for input := range n.optional {
-		if x := n.g.nodes[input]; x != nil && !x.isUp() && x.isComing() {
+		if x := n.g.nodes[input]; x != nil && !x.isUp() && x.isComing(seen) {
 			return until, true
 		}
 	}
 	return time.Time{}, false
 }
 
-// isComing says whether a node that isn't up will be, unless something fails or takes long.
-func (n *node) isComing() bool {
+// isComing says whether a node that isn't up will be, unless something fails or takes long. Those in
+// seen have been asked: it would be asked again over each path to it.
+func (n *node) isComing(seen map[*node]bool) (coming bool) {
+	if known, asked := seen[n]; asked {
+		return known
+	}
+	defer func() { seen[n] = coming }()
 	switch r := n.run; {
 	case n.removing:
 		return false
@@ -53,7 +59,7 @@ func (n *node) isComing() bool {
 		if n.optional[input] {
 			continue
 		}
-		if x := n.g.nodes[input]; x == nil || !x.serves() && (x.isUp() || !x.isComing()) {
+		if x := n.g.nodes[input]; x == nil || !x.serves() && (x.isUp() || !x.isComing(seen)) {
 			return false
 		}
 	}

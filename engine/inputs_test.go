@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -94,6 +95,29 @@ func TestAnOptionalInputThatTakesLongIsntWaitedFor(t *testing.T) {
 		assert.Greater(t, tries.Load(), int64(5), "nor after a failure")
 		close(free)
 		assert.Equal(t, 2, node(t, e, "a").Starts)
+	})
+}
+
+func TestAnOptionalInputIsFoundToComeThoughCountlessPathsLeadToWhatItWaitsFor(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var d diary
+		free := make(chan struct{})
+		manifolds := dependency.Manifolds{
+			"a0": starting(func() (worker.Worker, error) { <-free; return newTask(untilKilled), nil }),
+			"b0": simple(),
+		}
+		const steps = 60 // each doubles the paths
+		for i := range steps {
+			below := []string{fmt.Sprintf("a%d", i), fmt.Sprintf("b%d", i)}
+			manifolds[fmt.Sprintf("a%d", i+1)] = simple(below...)
+			manifolds[fmt.Sprintf("b%d", i+1)] = simple(below...)
+		}
+		manifolds["user"] = d.manifold("user", untilKilled, engine.Optional(fmt.Sprintf("a%d", steps)))
+		e := run(t, config(), manifolds)
+		require.Equal(t, engine.StateBlocked, node(t, e, "user").State)
+		close(free)
+		assert.Equal(t, engine.StateRunning, node(t, e, "user").State)
+		assert.Equal(t, []string{"+user"}, d.read(), "once")
 	})
 }
 
