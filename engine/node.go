@@ -172,7 +172,7 @@ func (n *node) stepRun(r *run, now time.Time) (wake time.Time) {
 	timeout := r.killedAt.Add(g.config.StopTimeout)
 	switch {
 	case r.vacating > 0 && r.users == 0: // Vacate is about to return, and to give it the whole time to stop
-	case vacates && g.stopping:
+	case vacates && g.stopping && !g.held(n):
 		n.verdict = StateStopping
 		g.left = append(g.left, r)
 		n.giveUp(r)

@@ -248,6 +248,35 @@ func TestAfterVacateAWorkerHasItsWholeTimeToStop(t *testing.T) {
 	})
 }
 
+func TestAtShutdownAGateThatWasKilledBeforeWaitsForOneBelowThatEnds(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		free := make(chan struct{})
+		guard := func(takes time.Duration, inputs ...string) dependency.Manifold {
+			return dependency.Manifold{Inputs: inputs, Start: func(ctx context.Context, _ dependency.Getter) (worker.Worker, error) {
+				return newTask(func(dying <-chan struct{}) error {
+					<-dying
+					engine.Vacate(ctx)
+					time.Sleep(takes)
+					return nil
+				}), nil
+			}}
+		}
+		e := run(t, config(), dependency.Manifolds{
+			"store":    simple(),
+			"gate":     guard(0, "store"),
+			"district": guard(9*second, "gate"),
+			"bad":      starting(func() (worker.Worker, error) { return newTask(deaf(free)), nil }, "district"),
+		})
+		synctest.Wait()
+		require.NoError(t, e.Bounce("gate"))
+		pass(2*engine.DefaultStopTimeout + second) // until each goes on without the one below
+		require.Contains(t, node(t, e, "gate").Explain(), "bad: ignores Kill")
+		close(free)
+		e.Kill()
+		require.NoError(t, e.Wait(), "district takes its time, and nothing is stuck any more")
+	})
+}
+
 func TestVacateOutsideOfAnEngineReturnsAtOnce(t *testing.T) {
 	engine.Vacate(t.Context())
 }
