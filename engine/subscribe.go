@@ -32,7 +32,7 @@ type Event struct {
 
 // subscription is one reader of events; guarded by the graph's mu.
 type subscription struct {
-	events chan Event
+	events chan Event // with room for one more, EventDropped
 	missed uint64
 }
 
@@ -41,7 +41,7 @@ type subscription struct {
 // when ctx ends and when the engine has ended; what is in it can still be read.
 func (e *Engine) Subscribe(ctx context.Context, buffer int) <-chan Event {
 	g := e.graph
-	s := &subscription{events: make(chan Event, max(buffer, 1))}
+	s := &subscription{events: make(chan Event, max(buffer, 1)+1)}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.finished || ctx.Err() != nil {
@@ -56,16 +56,16 @@ func (e *Engine) Subscribe(ctx context.Context, buffer int) <-chan Event {
 	return s.events
 }
 
-// publish tells all that have subscribed; with mu held.
+// publish tells all that have subscribed; with mu held, as whatever sends: so what there is room for
+// doesn't block.
 func (g *graph) publish(event Event) {
 	for s := range g.subs {
-		event.Missed = s.missed
-		select {
-		case s.events <- event:
-			s.missed = 0
-		default:
+		if len(s.events) >= cap(s.events)-1 {
 			s.missed++
+			continue
 		}
+		event.Missed, s.missed = s.missed, 0
+		s.events <- event
 	}
 }
 
@@ -78,11 +78,6 @@ func (g *graph) unsubscribe(s *subscription) {
 	stop()
 	delete(g.subs, s)
 	if s.missed > 0 {
-		select {
-		case <-s.events: // room for the word that it isn't all
-			s.missed++
-		default:
-		}
 		s.events <- Event{Kind: EventDropped, At: g.config.Clock.Now(), Missed: s.missed}
 	}
 	close(s.events)
