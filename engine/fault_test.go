@@ -3,6 +3,7 @@ package engine_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"runtime"
 	"strings"
@@ -282,6 +283,32 @@ func TestManyReportsThatBlockCostOneDeadline(t *testing.T) {
 		}
 		close(free)
 		assert.JSONEq(t, `{}`, string(node(t, e, "z").Report))
+	})
+}
+
+func TestSnapshotsThatGiveUpTheSameReportsAgree(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		free := make(chan struct{})
+		manifolds := dependency.Manifolds{}
+		for i := range 300 {
+			manifolds[fmt.Sprint(i)] = starting(func() (worker.Worker, error) {
+				o := newOdd()
+				o.report = func() map[string]any { <-free; return nil }
+				return o, nil
+			})
+		}
+		e := run(t, config(), manifolds)
+		synctest.Wait()
+		var wg sync.WaitGroup
+		for range 8 { // the race detector sees to them
+			wg.Go(func() {
+				for _, n := range e.Snapshot().Nodes {
+					assert.NotEmpty(t, n.ReportError)
+				}
+			})
+		}
+		wg.Wait()
+		close(free)
 	})
 }
 

@@ -160,12 +160,13 @@ func (g *graph) await(calls []*reportCall, now time.Time) map[*reportCall]string
 			continue
 		default:
 		}
-		if c.stage.CompareAndSwap(stageQueued, stageGivenUp) {
+		switch {
+		case c.stage.CompareAndSwap(stageQueued, stageGivenUp):
 			c.err = "it wasn't asked: the Reports of others took all the time"
 			g.endCall(c)
-			continue
-		}
-		if c.stage.Load() == stageAsking {
+		case c.stage.Load() == stageGivenUp:
+			<-c.done // another Snapshot says so just now
+		default:
 			late[c] = "Report doesn't answer, asked " + age(c.asked, g.config.Clock.Now()) + " ago"
 		}
 	}
