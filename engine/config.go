@@ -25,7 +25,9 @@ type Config struct {
 	Clock clock.Clock
 	// Logger hears of what starts, stops, fails and is stuck. Default: slog.Default().
 	Logger *slog.Logger
-	// Metrics gets the metrics muster_engine_…, until the engine ends. Default: none.
+	// Metrics gets the metrics muster_engine_…, until the engine ends. Engines that share a registry
+	// need a label each: prometheus.WrapRegistererWith. A clash is logged, and the engine runs without
+	// metrics. Default: none.
 	Metrics prometheus.Registerer
 	// StopTimeout is after how long a worker that doesn't stop, or a Start that doesn't return though
 	// its context ended, is named as stuck: the rest goes on without it. A Start that merely takes

@@ -55,11 +55,11 @@ func New(config Config, manifolds dependency.Manifolds) (*Engine, error) {
 		calls:      map[*reportCall]*node{},
 	}
 	e := &Engine{graph: g, host: host, dead: make(chan struct{})}
-	e.metrics = newMetrics(g)
-	now := config.Clock.Now()
-	g.addAll(manifolds, now)
+	g.addAll(manifolds, config.Clock.Now())
+	first := g.order
+	e.metrics = newMetrics(g) // from here on others read the graph
 	go e.run()
-	for _, n := range slices.Clone(g.order) {
+	for _, n := range first {
 		if err := e.hostNode(n); err != nil {
 			break // it ends already: of an error that is fatal
 		}

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"unicode/utf8"
+
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -12,9 +14,8 @@ type histograms struct {
 // metrics is an engine's prometheus.Collector. All but the histograms is read from the graph at each
 // scrape.
 type metrics struct {
-	g          *graph
-	times      *histograms
-	registered bool
+	g     *graph
+	times *histograms
 
 	starts, restarts, up, stuck *prometheus.Desc
 }
@@ -45,10 +46,9 @@ func newMetrics(g *graph) *metrics {
 			"1 while the manifold's worker ignores Kill or its Start doesn't return, else 0.", []string{"manifold"}, nil),
 	}
 	if err := g.config.Metrics.Register(m); err != nil {
-		g.config.Logger.Warn("the engine has no metrics: they can't be registered", "error", err)
+		g.config.Logger.Warn("the engine has no metrics: they can't be registered; engines that share a registry need a label each, by prometheus.WrapRegistererWith", "error", err)
 		return nil
 	}
-	m.registered = true
 	g.times = m.times
 	return m
 }
@@ -79,12 +79,16 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	m.g.mu.Unlock()
 	for i := range nodes {
 		n := &nodes[i]
-		ch <- prometheus.MustNewConstMetric(m.starts, prometheus.CounterValue, float64(n.starts), n.name)
-		for c, count := range n.restarts {
-			ch <- prometheus.MustNewConstMetric(m.restarts, prometheus.CounterValue, float64(count), n.name, string(cause(c).public()))
+		name := n.name
+		if !utf8.ValidString(name) { // Prometheus would refuse all
+			name = visible(name)
 		}
-		ch <- prometheus.MustNewConstMetric(m.up, prometheus.GaugeValue, gauge(n.state == StateRunning), n.name)
-		ch <- prometheus.MustNewConstMetric(m.stuck, prometheus.GaugeValue, gauge(n.state == StateStuck), n.name)
+		ch <- prometheus.MustNewConstMetric(m.starts, prometheus.CounterValue, float64(n.starts), name)
+		for c, count := range n.restarts {
+			ch <- prometheus.MustNewConstMetric(m.restarts, prometheus.CounterValue, float64(count), name, string(cause(c).public()))
+		}
+		ch <- prometheus.MustNewConstMetric(m.up, prometheus.GaugeValue, gauge(n.state == StateRunning), name)
+		ch <- prometheus.MustNewConstMetric(m.stuck, prometheus.GaugeValue, gauge(n.state == StateStuck), name)
 	}
 	m.times.start.Collect(ch)
 	m.times.stop.Collect(ch)
