@@ -51,6 +51,10 @@ bench: ## run the benchmarks COUNT times into bench.out (OLD=file compares with 
 	go test -run '^$$' -bench . -benchmem -count=$(COUNT) $(PKG) | tee bench.out; \
 	"$$benchstat" $(OLD) bench.out
 
+.PHONY: compare
+compare: ## measure Muster beside what others use, in the same run (bench/)
+	cd bench && go test -run '^$$' -bench . -benchtime 60x .
+
 .PHONY: fuzz
 fuzz: ## fuzz each fuzz test for FUZZTIME
 	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -r -n1 dirname | sort -u | while read -r folder; do \
