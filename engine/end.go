@@ -79,6 +79,9 @@ func (n *node) gotEnd(r *run, err error, is meaning, text string, started bool, 
 	if r.up && now.Sub(n.lastStart) > g.config.MaxRestartDelay {
 		n.failures = 0
 	}
+	if lasted >= g.config.RestartDelay {
+		n.bounces = 0
+	}
 	if r.killed {
 		n.stopTook = now.Sub(r.killedAt)
 		if g.times != nil && started {
@@ -116,8 +119,6 @@ func (n *node) gotEnd(r *run, err error, is meaning, text string, started bool, 
 		event.Cause = CauseBounce
 		if lasted < g.config.RestartDelay {
 			n.bounces++
-		} else {
-			n.bounces = 0
 		}
 		if n.bounces >= freeBounces {
 			n.idle, n.until = StateBackoff, now.Add(g.config.RestartDelay)

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -66,3 +67,41 @@ func TestAPanicOfAnErrorThatIsAskedWhatItIsLeavesTheRestRunning(t *testing.T) {
 		require.NoError(t, e.Wait())
 	})
 }
+
+func TestAWorkerThatCantBeWaitedForIsKilled(t *testing.T) {
+	for name, wait := range map[string]func() error{
+		"panic":  func() error { panic("boom") },
+		"Goexit": func() error { runtime.Goexit(); return nil },
+	} {
+		t.Run(name+" in Wait", func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				first := newOdd()
+				starts := 0
+				e := run(t, config(), dependency.Manifolds{"bad": starting(func() (worker.Worker, error) {
+					if starts++; starts > 1 {
+						return newTask(untilKilled), nil
+					}
+					return unwaitable{first, wait}, nil
+				})})
+				n := node(t, e, "bad")
+				assert.Equal(t, engine.StateBackoff, n.State)
+				select {
+				case <-first.dead:
+				default:
+					assert.Fail(t, "it lives on beside the next one")
+					first.task.Kill()
+				}
+				pass(second)
+				assert.Equal(t, engine.StateRunning, node(t, e, "bad").State)
+			})
+		})
+	}
+}
+
+// unwaitable is a worker with another Wait.
+type unwaitable struct {
+	*odd
+	now func() error
+}
+
+func (u unwaitable) Wait() error { return u.now() }

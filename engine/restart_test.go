@@ -112,6 +112,26 @@ func TestAWorkerThatOnlyBouncesDoesntBurnACore(t *testing.T) {
 	}
 }
 
+func TestQuickBouncesCountOnlyInARow(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		starts := 0
+		e := run(t, config(), dependency.Manifolds{
+			"root": simple(),
+			"a": starting(func() (worker.Worker, error) { // once for each root, as one that waits to be ready
+				if starts++; starts%2 == 1 {
+					return nil, dependency.ErrBounce
+				}
+				return newTask(untilKilled), nil
+			}, "root"),
+		})
+		for range 20 {
+			assert.Equal(t, engine.StateRunning, node(t, e, "a").State)
+			time.Sleep(time.Minute)
+			require.NoError(t, e.Bounce("root"))
+		}
+	})
+}
+
 func TestTenThousandSelfRestartsLeaveNothingBehind(t *testing.T) {
 	const restarts = 10_000
 	starts := 0

@@ -92,11 +92,16 @@ func (n *node) begin(now time.Time) {
 // main is the run's goroutine.
 func (r *run) main(ctx context.Context) {
 	err := errGoexit
-	started := false
-	defer func() { r.end(err, started) }()
+	started, waited := false, false
+	var w worker.Worker
+	defer func() {
+		if started && !waited {
+			r.abandon(w)
+		}
+		r.end(err, started)
+	}()
 
 	g, n := r.n.g, r.n
-	var w worker.Worker
 	var startErr error
 	get := &getter{r: r}
 	panicked := guard("Start", func() { w, startErr = n.manifold.Start(ctx, get) })
@@ -123,6 +128,7 @@ func (r *run) main(ctx context.Context) {
 	r.gotWorker(w, flag, flagErr, g.config.Clock.Now())
 	var waitErr error
 	panicked = guard("Wait", func() { waitErr = w.Wait() })
+	waited = panicked == nil
 	switch {
 	case flagErr != nil:
 		err = flagErr
@@ -168,6 +174,15 @@ func (r *run) gotWorker(w worker.Worker, flag *bool, flagErr error, now time.Tim
 	if up {
 		g.config.Logger.Info("started", "manifold", n.name, "took", took)
 	}
+}
+
+// abandon kills a worker that can't be waited for, since its Wait or Check panicked.
+func (r *run) abandon(w worker.Worker) {
+	g := r.n.g
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r.worker = w
+	r.callKill()
 }
 
 // kill asks the run to stop; with the graph's mu held.
