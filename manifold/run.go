@@ -38,20 +38,27 @@ func RunWhileLeader(gate string, f func(ctx context.Context, claim claimer.Claim
 // function is a worker that runs one.
 type function struct{ tomb tomb.Tomb }
 
-func (w *function) run(leadership Leadership, f func(context.Context, claimer.Claim) error) (err error) {
+func (w *function) run(leadership Leadership, f func(context.Context, claimer.Claim) error) error {
 	ctx, cancel := leadership.Context(w.tomb.Context(context.Background()))
 	defer cancel()
-	defer func() {
-		if value := recover(); value != nil {
-			err = &engine.PanicError{In: "RunWhileLeader's function", Value: value, Stack: debug.Stack()}
+	ended := make(chan error, 1)
+	go func() { // of its own: a Goexit would end the tomb's without a word
+		err := errGoexit
+		defer func() {
+			if value := recover(); value != nil {
+				err = &engine.PanicError{In: "RunWhileLeader's function", Value: value, Stack: debug.Stack()}
+			}
+			ended <- err
+		}()
+		err = f(ctx, leadership.Claim())
+		if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, tracker.ErrLeadershipChanged)) {
+			err = nil
 		}
 	}()
-	err = f(ctx, leadership.Claim())
-	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, tracker.ErrLeadershipChanged)) {
-		return nil
-	}
-	return err
+	return <-ended
 }
+
+var errGoexit = errors.New("runtime.Goexit was called in RunWhileLeader's function (by t.FailNow, perhaps): return an error instead")
 
 // Kill implements worker.Worker.
 func (w *function) Kill() { w.tomb.Kill(nil) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -247,6 +248,18 @@ func TestRunWhileLeaderTellsHowItsFunctionEnded(t *testing.T) {
 		require.True(t, ok)
 		assert.Equal(t, "oops", panicked.Value)
 		assert.Contains(t, string(panicked.Stack), "whileleader_test.go")
+	})
+}
+
+func TestRunWhileLeaderEndsWhenItsFunctionCallsGoexit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		get, _, _ := open(t)
+		w, err := manifold.RunWhileLeader("gate", func(context.Context, claimer.Claim) error {
+			runtime.Goexit() // as t.FailNow does
+			return nil
+		}).Start(t.Context(), get)
+		require.NoError(t, err)
+		require.ErrorContains(t, w.Wait(), "Goexit")
 	})
 }
 
