@@ -27,6 +27,7 @@ func onEtcd(endpoint string) string {
 
 // onEachStore runs a test on the default store, and on a real etcd.
 func onEachStore(t *testing.T, test func(*testing.T, *lab)) {
+	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) { test(t, newLab(t)) })
 	t.Run("etcd", func(t *testing.T) { test(t, newEtcdLab(t)) })
 }
