@@ -26,7 +26,7 @@ func (g *getter) Get(name string, out any) error {
 	n := g.r.n
 	i := slices.Index(n.inputs, name)
 	if i < 0 {
-		return fmt.Errorf("%q not declared: %w", name, dependency.ErrMissing)
+		return fmt.Errorf("%q not declared: add it to the manifold's Inputs: %w", name, dependency.ErrMissing)
 	}
 	w, output := g.input(i)
 	switch {
@@ -35,7 +35,7 @@ func (g *getter) Get(name string, out any) error {
 	case out == nil:
 		return nil
 	case output == nil:
-		return fmt.Errorf("%q not exposed: %w", name, dependency.ErrMissing)
+		return fmt.Errorf("%q not exposed: its manifold has no Output: %w", name, dependency.ErrMissing)
 	}
 	var err error
 	if panicked := guard("Output", func() { err = output(w, out) }); panicked != nil {

@@ -44,6 +44,7 @@ func refusals(t *testing.T) map[string]dependency.Manifold {
 		"is negative":             manifold.Tracker(manifold.TrackerConfig{Claimer: "claimer", Candidate: candidate, Margin: -1}),
 		"gate: no Tracker":        manifold.Gate(manifold.GateConfig{}),
 		"value: it is nil":        manifold.Value((*store.Store)(nil)),
+		"the function is nil":     manifold.RunWhileLeader("gate", nil),
 		"is a worker":             manifold.Value(idleUntilTheEnd(t)),
 	}
 }

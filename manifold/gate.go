@@ -93,7 +93,7 @@ func gateOutput(in worker.Worker, out any) error {
 		*out = leadership{open}
 		return nil
 	}
-	return wrongOut(out, "*engine.Flag", "*manifold.Leadership")
+	return wrongOut(out, "engine.Flag", "manifold.Leadership")
 }
 
 // flag is an engine.Flag and engine.Reasoner that is no worker.

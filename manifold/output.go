@@ -11,14 +11,14 @@ import (
 
 // offer is one type that a manifold's Output gives.
 type offer struct {
-	out  string // the type that out must have
+	kind string // the type that out must point to
 	give func(out any) bool
 	hide bool // not for users: left out of messages
 }
 
 // as offers value as a T.
 func as[T any](value T) offer {
-	return offer{out: reflect.TypeFor[*T]().String(), give: func(out any) bool {
+	return offer{kind: reflect.TypeFor[T]().String(), give: func(out any) bool {
 		target, ok := out.(*T)
 		if ok {
 			*target = value
@@ -48,16 +48,21 @@ func output[W worker.Worker](offers func(W) []offer) dependency.OutputFunc {
 				return nil
 			}
 			if !o.hide {
-				known = append(known, o.out)
+				known = append(known, o.kind)
 			}
 		}
 		return wrongOut(out, known...)
 	}
 }
 
-// wrongOut is the error for an out of a type that isn't offered.
+// wrongOut is the error for an out that points to a type that isn't offered. It speaks of what out
+// points to, which is what is given to Get.
 func wrongOut(out any, known ...string) error {
-	return fmt.Errorf("it gives no %T; ask for %s", out, strings.Join(known, ", "))
+	kind := reflect.TypeOf(out)
+	if kind == nil || kind.Kind() != reflect.Pointer {
+		return fmt.Errorf("out must be a pointer to a variable, not a %T; it gives %s", out, strings.Join(known, ", "))
+	}
+	return fmt.Errorf("it gives no %s; it gives %s", kind.Elem(), strings.Join(known, ", "))
 }
 
 // wrapper is a worker of this package around one of a user's manifold.

@@ -102,12 +102,12 @@ func TestAWrongOutIsToldWhatThereIs(t *testing.T) {
 		run(b.manifolds(all))
 		time.Sleep(time.Minute)
 		for input, want := range map[string]string{
-			"store":   "it gives no *chan int; ask for **store.Store, *clock.Clock",
-			"claimer": "ask for *claimer.Claimer, *claimer.Keeper, **claimer.Queue, *clock.Clock",
-			"tracker": "ask for *tracker.Tracker, *manifold.Election, *manifold.Readier",
-			"gate":    "ask for *engine.Flag, *manifold.Leadership",
-			"flag":    "ask for *engine.Flag",
-			"value":   "ask for **http.ServeMux, a pointer to an interface that it implements",
+			"store":   "it gives no chan int; it gives *store.Store, clock.Clock",
+			"claimer": "it gives claimer.Claimer, claimer.Keeper, *claimer.Queue, clock.Clock",
+			"tracker": "it gives tracker.Tracker, manifold.Election, manifold.Readier",
+			"gate":    "it gives engine.Flag, manifold.Leadership",
+			"flag":    "it gives engine.Flag",
+			"value":   "it gives *http.ServeMux, any interface that it implements",
 		} {
 			assert.Contains(t, said[input].get(), want, input)
 			assert.Contains(t, said[input].get(), `input "`+input+`" as chan int`)

@@ -75,7 +75,7 @@ func GiveReady(m dependency.Manifold) dependency.Manifold {
 		case asked:
 			return fmt.Errorf("the worker, a %T, has no method Ready() <-chan struct{}", in)
 		}
-		return wrongOut(out, "*manifold.Readier")
+		return wrongOut(out, "manifold.Readier")
 	}
 	return m
 }

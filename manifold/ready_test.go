@@ -111,5 +111,6 @@ func TestGiveReadySaysWhatIsMissing(t *testing.T) {
 	m := manifold.GiveReady(dependency.Manifold{})
 	w := idleUntilTheEnd(t)
 	assert.ErrorContains(t, m.Output(w, new(manifold.Readier)), "has no method Ready()")
-	assert.EqualError(t, m.Output(w, new(int)), "it gives no *int; ask for *manifold.Readier")
+	assert.EqualError(t, m.Output(w, new(int)), "it gives no int; it gives manifold.Readier")
+	assert.EqualError(t, m.Output(w, 1), "out must be a pointer to a variable, not a int; it gives manifold.Readier")
 }

@@ -22,6 +22,9 @@ import (
 // engine's to retry; one that only says that its context ended counts as nil. A panic of f becomes an
 // *engine.PanicError. It gives nothing to dependents: what others depend on is WhileLeader's.
 func RunWhileLeader(gate string, f func(ctx context.Context, claim claimer.Claim) error) dependency.Manifold {
+	if f == nil {
+		return refused(invalid("while leader", "the function is nil: nothing could ever run; give one, or leave the manifold out"))
+	}
 	return WhileLeader(gate, dependency.Manifold{
 		Start: func(_ context.Context, getter dependency.Getter) (worker.Worker, error) {
 			leadership, err := Get[Leadership](getter, gate)

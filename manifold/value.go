@@ -33,7 +33,7 @@ func Value(v any) dependency.Manifold {
 				return fmt.Errorf("out must be a pointer to a variable, not a %T", out)
 			}
 			if !value.Type().AssignableTo(target.Type().Elem()) {
-				return wrongOut(out, "*"+value.Type().String(), "a pointer to an interface that it implements")
+				return wrongOut(out, value.Type().String(), "any interface that it implements")
 			}
 			target.Elem().Set(value)
 			return nil
