@@ -51,10 +51,10 @@ func (r *run) end(err error, started bool) {
 	}
 	g.lower(n, byItself)
 	r.ended = true
-	r.release()
 	if g.lingering > 0 {
-		g.pokeWaiting() // users don't fall to 0 where something lingers
+		r.pokeInputs(map[*run]bool{}) // their users don't fall to 0 where something lingers
 	}
+	r.release()
 	n.poke()
 	if !r.up {
 		for _, d := range g.dependents[n.name] {

@@ -143,8 +143,9 @@ func (g *graph) holder(n *node) *node {
 	}
 	// What is left are workers that are stuck, or one that stands on this one only through workers
 	// that have ended already.
+	seen := map[*run]bool{}
 	for _, d := range g.order {
-		if d != n && d.run != nil && !d.givenUp() && d.run.standsOn(n.run, nil) {
+		if d != n && d.run != nil && !d.givenUp() && d.run.standsOn(n.run, seen) {
 			return d
 		}
 	}
@@ -156,8 +157,9 @@ func (g *graph) stuckOn(n *node) *node {
 	if n.run == nil || n.run.users == 0 {
 		return nil
 	}
+	seen := map[*run]bool{}
 	for _, d := range g.order {
-		if d != n && d.run != nil && !d.run.ended && d.run.standsOn(n.run, nil) {
+		if d != n && d.run != nil && !d.run.ended && d.run.standsOn(n.run, seen) {
 			return d
 		}
 	}
@@ -183,15 +185,6 @@ func (g *graph) stop(fatal error, text string) {
 	}
 	g.freeSeats = nil
 	g.killHost()
-}
-
-// pokeWaiting makes those nodes look again that wait for others to stop; with mu held.
-func (g *graph) pokeWaiting() {
-	for _, n := range g.order {
-		if n.down && n.run != nil && !n.run.killed {
-			n.poke()
-		}
-	}
 }
 
 // pokeAll makes every node look at the graph again; with mu held. For what happens seldom.

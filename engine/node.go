@@ -245,7 +245,7 @@ func (n *node) givenUp() bool {
 // guarded says whether a run that is left running stands on r.
 func (g *graph) guarded(r *run) bool {
 	for _, left := range g.left {
-		if left.standsOn(r, nil) {
+		if left.standsOn(r, map[*run]bool{}) {
 			return true
 		}
 	}
@@ -259,7 +259,7 @@ func (n *node) over(r *run, now time.Time) {
 	}
 	n.run, n.down = nil, false
 	if r.users > 0 {
-		n.g.pokeAll() // its inputs needn't wait for it, only for what is stuck
+		r.pokeInputs(map[*run]bool{}) // they needn't wait for it, only for what is stuck
 	}
 	if n.g.stopping {
 		n.enter(StateFinished, now)

@@ -45,7 +45,8 @@ type run struct {
 // uses says whether r stands on another run directly; with the graph's mu held.
 func (r *run) uses(other *run) bool { return slices.Contains(r.inputs, other) }
 
-// standsOn says whether r stands on another run, directly or through others; with the graph's mu held.
+// standsOn says whether r stands on another run, directly or through others, but for those in seen,
+// which don't: they are all that were asked before. With the graph's mu held.
 func (r *run) standsOn(other *run, seen map[*run]bool) bool {
 	for _, in := range r.inputs {
 		if in == nil || seen[in] {
@@ -54,15 +55,27 @@ func (r *run) standsOn(other *run, seen map[*run]bool) bool {
 		if in == other {
 			return true
 		}
-		if seen == nil {
-			seen = map[*run]bool{}
-		}
 		seen[in] = true
 		if in.standsOn(other, seen) {
 			return true
 		}
 	}
 	return false
+}
+
+// pokeInputs makes those look again that may have waited for r: its inputs, and what these stand on
+// if nobody waits for them any more; with the graph's mu held.
+func (r *run) pokeInputs(seen map[*run]bool) {
+	for _, in := range r.inputs {
+		if in == nil || seen[in] {
+			continue
+		}
+		seen[in] = true
+		in.n.poke()
+		if in.ended || in.n.givenUp() {
+			in.pokeInputs(seen)
+		}
+	}
 }
 
 // begin starts a node's next run; with the graph's mu held.

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -204,4 +205,30 @@ func TestShutdownIsBoundedHoweverManyAreStuck(t *testing.T) {
 		assert.Equal(t, 5*engine.DefaultStopTimeout, time.Since(began), "one after another")
 		close(free)
 	})
+}
+
+// Where something is stuck those above it wait for no count to fall to zero, but must look for who is
+// left: that grew with the cube of the manifolds.
+func TestShutdownOfALongChainOverAStuckWorkerCostsLittle(t *testing.T) {
+	const length = 800
+	free := make(chan struct{})
+	defer close(free)
+	manifolds := dependency.Manifolds{"m0": simple()}
+	for i := range length {
+		manifolds[fmt.Sprintf("m%d", i+1)] = simple(fmt.Sprintf("m%d", i))
+	}
+	up := make(chan struct{})
+	manifolds["bad"] = starting(func() (worker.Worker, error) {
+		close(up)
+		return newTask(deaf(free)), nil
+	}, fmt.Sprintf("m%d", length))
+	conf := config()
+	conf.StopTimeout = time.Second
+	e := run(t, conf, manifolds)
+	<-up
+	began := time.Now()
+	e.Kill()
+	var stuck *engine.StuckError
+	require.ErrorAs(t, e.Wait(), &stuck)
+	assert.Less(t, time.Since(began), 12*time.Second, "it took 25 s and more")
 }
