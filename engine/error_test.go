@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -105,3 +106,34 @@ type unwaitable struct {
 }
 
 func (u unwaitable) Wait() error { return u.now() }
+
+// nosy is a context that looks at the engine when it is asked for anything.
+type nosy struct {
+	context.Context
+	e *engine.Engine
+}
+
+func (n nosy) Done() <-chan struct{} {
+	n.e.Snapshot()
+	return n.Context.Done()
+}
+
+func (n nosy) Err() error {
+	n.e.Snapshot()
+	return n.Context.Err()
+}
+
+func TestTheContextOfASubscriptionIsAskedWithoutTheEnginesState(t *testing.T) {
+	e := run(t, config(), dependency.Manifolds{"a": simple()})
+	ctx, cancel := newContext(t)
+	subscribed := make(chan (<-chan engine.Event), 1)
+	go func() { subscribed <- e.Subscribe(nosy{ctx, e}, 1) }()
+	select {
+	case events := <-subscribed:
+		cancel()
+		for range events { // until it is closed
+		}
+	case <-time.After(time.Minute):
+		require.FailNow(t, "Subscribe hangs")
+	}
+}

@@ -43,16 +43,27 @@ func (e *Engine) Subscribe(ctx context.Context, buffer int) <-chan Event {
 	g := e.graph
 	s := &subscription{events: make(chan Event, max(buffer, 1)+1)}
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.finished || ctx.Err() != nil {
+	if g.finished {
 		close(s.events)
-		return s.events
+	} else {
+		g.subs[s] = nil
 	}
-	g.subs[s] = context.AfterFunc(ctx, func() {
+	g.mu.Unlock()
+	// What a context does is its own: it isn't asked with mu held.
+	stop := context.AfterFunc(ctx, func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		g.unsubscribe(s)
 	})
+	g.mu.Lock()
+	_, found := g.subs[s]
+	if found {
+		g.subs[s] = stop
+	}
+	g.mu.Unlock()
+	if !found {
+		stop()
+	}
 	return s.events
 }
 
@@ -75,7 +86,9 @@ func (g *graph) unsubscribe(s *subscription) {
 	if !found {
 		return
 	}
-	stop()
+	if stop != nil {
+		stop()
+	}
 	delete(g.subs, s)
 	if s.missed > 0 {
 		s.events <- Event{Kind: EventDropped, At: g.config.Clock.Now(), Missed: s.missed}
