@@ -272,6 +272,7 @@ func TestAtShutdownAGateThatWasKilledBeforeWaitsForOneBelowThatEnds(t *testing.T
 		pass(2*engine.DefaultStopTimeout + second) // until each goes on without the one below
 		require.Contains(t, node(t, e, "gate").Explain(), "bad: ignores Kill")
 		close(free)
+		synctest.Wait()
 		e.Kill()
 		require.NoError(t, e.Wait(), "district takes its time, and nothing is stuck any more")
 	})
