@@ -49,8 +49,8 @@
 //     locked: one that blocks delays only itself. Subscribers never delay anything.
 //
 //  8. Nothing is kept of a restart, nor of what was uninstalled. After Wait has returned nil, no
-//     goroutine of the Engine is left.
-//     All time is told by Config.Clock; it runs in a testing/synctest bubble and on a testclock.
+//     goroutine of the Engine is left. All time is told by Config.Clock; it runs in a
+//     testing/synctest bubble and on a testclock.
 //
 // # What it doesn't do
 //
