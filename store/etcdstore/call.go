@@ -7,6 +7,7 @@ import (
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -23,17 +24,22 @@ const (
 
 // ask makes one request, which ends with ctx and with the driver. Where another member of the cluster
 // may do better, it is tried. The error says what became of the request: see fault.
-func ask[A any](ctx context.Context, d *driver, what string, how manner, request func(context.Context) (A, error)) (A, error) {
-	var none A
+func ask[Q, A any](ctx context.Context, d *driver, what string, how manner, method func(context.Context, *Q, ...grpc.CallOption) (*A, error), request *Q) (*A, error) {
 	if err := d.mayBegin(ctx, what); err != nil {
-		return none, err
+		return nil, err
 	}
 	c := d.wire.newCall()
 	within, cancel := context.WithCancel(clientv3.WithRequireLeader(c.mark(ctx)))
 	defer cancel()
 	defer context.AfterFunc(d.ctx, cancel)()
+	// The client repeats what ended with one of these, a write too, for as long as its context lasts.
+	noRepeat := grpc.OnFinish(func(err error) {
+		if code := status.Code(err); code == codes.Canceled || code == codes.DeadlineExceeded {
+			cancel()
+		}
+	})
 	for others := len(d.cfg.Client.Endpoints()) - 1; ; others-- {
-		answer, err := request(within)
+		answer, err := method(within, request, anySize, noRepeat)
 		if err == nil {
 			return answer, nil
 		}
@@ -42,7 +48,7 @@ func ask[A any](ctx context.Context, d *driver, what string, how manner, request
 		}
 		another := errors.Is(rpctypes.Error(err), rpctypes.ErrNoLeader) || how == repeat && status.Code(err) == codes.Unavailable && c.maybeSent()
 		if !another || others <= 0 || within.Err() != nil {
-			return none, d.fault(ctx, what, c.maybeSent(), err)
+			return nil, d.fault(ctx, what, c.maybeSent(), err)
 		}
 	}
 }

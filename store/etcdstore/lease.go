@@ -21,9 +21,7 @@ func (d *driver) Grant(ctx context.Context, ttl time.Duration) (store.SessionID,
 		return "", err
 	}
 	asked := limits.Round(ttl)
-	resp, err := ask(ctx, d, "grant a lease", repeat, func(ctx context.Context) (*pb.LeaseGrantResponse, error) {
-		return d.lease.LeaseGrant(ctx, &pb.LeaseGrantRequest{TTL: int64(asked / time.Second)})
-	})
+	resp, err := ask(ctx, d, "grant a lease", repeat, d.lease.LeaseGrant, &pb.LeaseGrantRequest{TTL: int64(asked / time.Second)})
 	if err != nil {
 		return "", err
 	}
@@ -45,9 +43,7 @@ func (d *driver) Revoke(ctx context.Context, id store.SessionID) error {
 	if err := d.mayBegin(ctx, "revoke a lease"); err != nil || !ok {
 		return err
 	}
-	_, err := ask(ctx, d, "revoke a lease", repeat, func(ctx context.Context) (*pb.LeaseRevokeResponse, error) {
-		return d.lease.LeaseRevoke(ctx, &pb.LeaseRevokeRequest{ID: lease})
-	})
+	_, err := ask(ctx, d, "revoke a lease", repeat, d.lease.LeaseRevoke, &pb.LeaseRevokeRequest{ID: lease})
 	if errors.Is(err, store.ErrSessionGone) {
 		return nil
 	}
@@ -64,9 +60,7 @@ func (d *driver) Owned(ctx context.Context, id store.SessionID) ([]store.Record,
 	}
 	var wait backoff
 	for {
-		keys, err := ask(ctx, d, "read a lease's keys", repeat, func(ctx context.Context) (*pb.LeaseTimeToLiveResponse, error) {
-			return d.lease.LeaseTimeToLive(ctx, &pb.LeaseTimeToLiveRequest{ID: lease, Keys: true}, anySize)
-		})
+		keys, err := ask(ctx, d, "read a lease's keys", repeat, d.lease.LeaseTimeToLive, &pb.LeaseTimeToLiveRequest{ID: lease, Keys: true})
 		if err != nil {
 			return nil, err
 		}
@@ -102,7 +96,7 @@ func (d *driver) attached(ctx context.Context, keys [][]byte, lease int64, term 
 			request.Success = append(request.Success, readOne([]byte(root+"root")))
 		}
 		keys = keys[n:]
-		resp, err := ask(ctx, d, "read", repeat, func(ctx context.Context) (*pb.TxnResponse, error) { return d.kv.Txn(ctx, request, anySize) })
+		resp, err := ask(ctx, d, "read", repeat, d.kv.Txn, request)
 		if err != nil {
 			return nil, false, err
 		}

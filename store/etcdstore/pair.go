@@ -21,9 +21,7 @@ func (d *driver) ListPair(ctx context.Context, first, second string) (store.Snap
 			RequestRange: &pb.RangeRequest{Key: r.key, RangeEnd: r.end, Limit: page},
 		}})
 	}
-	resp, err := ask(ctx, d, "read", repeat, func(ctx context.Context) (*pb.TxnResponse, error) {
-		return d.kv.Txn(ctx, request, anySize)
-	})
+	resp, err := ask(ctx, d, "read", repeat, d.kv.Txn, request)
 	if err != nil {
 		return store.Snapshot{}, store.Snapshot{}, err
 	}

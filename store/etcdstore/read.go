@@ -35,7 +35,7 @@ func (d *driver) list(ctx context.Context, prefix string) (store.Snapshot, error
 	before := d.sight()
 	snapshot := store.Snapshot{Records: []store.Record{}}
 	for at := int64(0); ; {
-		resp, err := d.readRange(ctx, &pb.RangeRequest{Key: r.key, RangeEnd: r.end, Limit: page, Revision: at})
+		resp, err := ask(ctx, d, "read", repeat, d.kv.Range, &pb.RangeRequest{Key: r.key, RangeEnd: r.end, Limit: page, Revision: at})
 		if err != nil {
 			return store.Snapshot{}, err
 		}
@@ -54,10 +54,4 @@ func (d *driver) list(ctx context.Context, prefix string) (store.Snapshot, error
 	}
 	slices.SortFunc(snapshot.Records, store.CompareRecords)
 	return snapshot, nil
-}
-
-func (d *driver) readRange(ctx context.Context, request *pb.RangeRequest) (*pb.RangeResponse, error) {
-	return ask(ctx, d, "read", repeat, func(ctx context.Context) (*pb.RangeResponse, error) {
-		return d.kv.Range(ctx, request, anySize)
-	})
 }

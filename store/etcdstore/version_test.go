@@ -38,13 +38,20 @@ func (o old) LeaseGrant(context.Context, *pb.LeaseGrantRequest) (*pb.LeaseGrantR
 
 // serveOld gives the address of a server that says it is of this version.
 func serveOld(t *testing.T, version string) string {
+	o := old{version: version}
+	return serve(t, func(s *grpc.Server) {
+		pb.RegisterMaintenanceServer(s, o)
+		pb.RegisterKVServer(s, o)
+		pb.RegisterLeaseServer(s, o)
+	})
+}
+
+// serve serves what is registered until the test's end, and gives its address.
+func serve(t *testing.T, register func(*grpc.Server)) string {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	server := grpc.NewServer()
-	o := old{version: version}
-	pb.RegisterMaintenanceServer(server, o)
-	pb.RegisterKVServer(server, o)
-	pb.RegisterLeaseServer(server, o)
+	register(server)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -118,20 +117,12 @@ func TestARevisionThatRunsBackwardsResetsWatchesWhoseStreamDidNotBreak(t *testin
 	t.Parallel()
 	var rev atomic.Int64
 	rev.Store(10)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	server := grpc.NewServer()
 	b := backwards{old: old{version: "3.7.3"}, rev: &rev}
-	pb.RegisterMaintenanceServer(server, b)
-	pb.RegisterKVServer(server, b)
-	pb.RegisterWatchServer(server, b)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = server.Serve(listener)
-	}()
-	t.Cleanup(func() { server.Stop(); <-done })
-	d := open(t, etcdtest.URL("", listener.Addr().String()))
+	d := open(t, etcdtest.URL("", serve(t, func(s *grpc.Server) {
+		pb.RegisterMaintenanceServer(s, b)
+		pb.RegisterKVServer(s, b)
+		pb.RegisterWatchServer(s, b)
+	})))
 	defer func() { require.NoError(t, d.Close()) }()
 	one, two := watch(t, d, "a/"), watch(t, d, "b")
 	rev.Store(5)

@@ -135,7 +135,7 @@ func (b *batch) submit(ctx context.Context, part []int) error {
 	if alone { // and so needs no nesting, which costs the server a tenth of a millisecond
 		request = request.Success[0].GetRequestTxn()
 	}
-	resp, err := ask(ctx, b.d, "write", once, func(ctx context.Context) (*pb.TxnResponse, error) { return b.d.kv.Txn(ctx, request) })
+	resp, err := ask(ctx, b.d, "write", once, b.d.kv.Txn, request)
 	switch {
 	case err == nil:
 	case errors.Is(err, rpctypes.ErrLeaseNotFound): // of one of the owners; nothing was done
