@@ -3,6 +3,7 @@ package etcdstore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,13 +18,14 @@ type renewalStream struct {
 	*pipe[pb.LeaseKeepAliveRequest, pb.LeaseKeepAliveResponse]
 
 	mu      sync.Mutex
-	waiting []*renewal // for answers, which come in the order of the requests
+	waiting []*renewal // for answers, in the order of the requests, in which etcd gives them
 	users   int        // renewals that wait
 	retired bool       // an answer was late: others use another stream
 }
 
 // renewal is one that waits for its answer.
 type renewal struct {
+	lease  int64
 	sent   time.Time
 	answer chan int64 // capacity 1: the TTL in seconds
 }
@@ -69,7 +71,7 @@ func (d *driver) Renew(ctx context.Context, id store.SessionID) error {
 
 // renew sends one renewal and waits for its answer, ctx or the stream's end.
 func (s *renewalStream) renew(ctx context.Context, lease int64, clk store.Clock) (ttl int64, answered bool) {
-	r := &renewal{sent: clk.Now(), answer: make(chan int64, 1)}
+	r := &renewal{lease: lease, sent: clk.Now(), answer: make(chan int64, 1)}
 	s.mu.Lock()
 	s.users++
 	s.waiting = append(s.waiting, r)
@@ -93,15 +95,18 @@ func (s *renewalStream) renew(ctx context.Context, lease int64, clk store.Clock)
 	}
 }
 
-// hear passes an answer to who waits for it.
+// hear passes an answer to who waited longest for it. What stands between may change the order of
+// answers; but whose an answer is decides who leads.
 func (s *renewalStream) hear(a *pb.LeaseKeepAliveResponse) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.waiting) == 0 {
-		return // one that nobody asked for
+	for i, r := range s.waiting {
+		if r.lease == a.ID {
+			r.answer <- a.TTL
+			s.waiting = slices.Delete(s.waiting, i, i+1)
+			return
+		}
 	}
-	s.waiting[0].answer <- a.TTL
-	s.waiting = s.waiting[1:]
 }
 
 func (s *renewalStream) retire() {

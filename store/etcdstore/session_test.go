@@ -3,13 +3,16 @@ package etcdstore_test
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
+	"google.golang.org/grpc"
 
 	"github.com/muster-go/muster/internal/bootclock"
 	"github.com/muster-go/muster/internal/etcdtest"
@@ -125,5 +128,44 @@ func TestASessionNameThatIsNoLeaseIsGone(t *testing.T) {
 		owned, err := d.Owned(t.Context(), id)
 		require.NoError(t, err, "%q", id)
 		require.Empty(t, owned, "%q", id)
+	}
+}
+
+// crossed answers renewals as etcd's gRPC proxy may: each two in the wrong order, and after them one
+// that nobody asked for. Of the sessions, those with an odd name are gone.
+type crossed struct{ old }
+
+func (crossed) LeaseKeepAlive(stream pb.Lease_LeaseKeepAliveServer) error {
+	for {
+		var ids []int64
+		for range 2 {
+			request, err := stream.Recv()
+			if err != nil {
+				return err
+			}
+			ids = append(ids, request.ID)
+		}
+		for _, id := range []int64{ids[1], ids[0], 99} {
+			if err := stream.Send(&pb.LeaseKeepAliveResponse{Header: &pb.ResponseHeader{}, ID: id, TTL: 2 * (1 - id%2)}); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func TestAnAnswerToARenewalIsForTheSessionThatItNames(t *testing.T) {
+	t.Parallel()
+	c := crossed{old{version: "3.7.3"}}
+	d := open(t, etcdtest.URL("", serve(t, func(s *grpc.Server) {
+		pb.RegisterMaintenanceServer(s, c)
+		pb.RegisterKVServer(s, c)
+		pb.RegisterLeaseServer(s, c)
+	})))
+	defer func() { require.NoError(t, d.Close()) }()
+	for range 10 {
+		var both sync.WaitGroup
+		both.Go(func() { assert.NoError(t, d.Renew(context.Background(), "a")) })
+		both.Go(func() { assert.ErrorIs(t, d.Renew(context.Background(), "b"), store.ErrSessionGone) })
+		both.Wait()
 	}
 }
