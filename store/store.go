@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"strconv"
 	"sync"
 	"time"
@@ -144,7 +143,7 @@ func (o Openers) Open(ctx context.Context, rawURL string, cfg Config) (*Store, e
 
 // takeFresh takes the parameter that belongs to every store off the URL.
 func takeFresh(rawURL string) (rest string, fresh bool, err error) {
-	u, err := url.Parse(rawURL)
+	u, err := parseURL(rawURL)
 	if err != nil || !u.Query().Has("fresh") {
 		return rawURL, false, nil // OpenDriver says what is wrong with it
 	}

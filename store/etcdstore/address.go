@@ -32,7 +32,7 @@ var parameters = []string{paramCACert, paramCert, paramKey, paramPasswordFile, p
 
 // address is what a URL says.
 type address struct {
-	shown      string // the URL without its password
+	shown      string // the URL without its password and its parameters
 	endpoints  []string
 	prefix     string
 	user       string
@@ -43,7 +43,9 @@ type address struct {
 
 // parseURL reads a URL, and the files that it names.
 func parseURL(u *url.URL) (address, error) {
-	a := address{shown: u.Redacted()}
+	bare := *u
+	bare.RawQuery = "" // what is wrong with a parameter names it; its value may be meant as a password
+	a := address{shown: store.Redact(bare.String())}
 	if u.Opaque != "" || u.Fragment != "" {
 		return address{}, a.refuse("is not like etcd://h1:2379,h2:2379/prefix")
 	}

@@ -44,6 +44,8 @@ func TestOpenRefusesAURLThatCantBeUsedBeforeItContactsAnybody(t *testing.T) {
 		{"a password and a password file", "etcd://muster:secret@h/?password-file=" + rubbish, []string{"leave one out"}},
 		{"an empty password file", "etcd://muster@h/?password-file=" + empty, []string{empty, "is empty"}},
 		{"a missing password file", "etcd://muster@h/?password-file=" + missing, []string{"password-file", missing}},
+		{"a password as a parameter, which isn't shown", "etcd://muster@h/?password=secret", []string{`unknown parameter "password"`, "password-file"}},
+		{"a password behind one slash, which isn't shown", "etcd:/muster:secret@h/x", []string{"names no host"}},
 		{"a password, which isn't shown", "etcd://muster:secret@h/?x=1", []string{"muster:xxxxx@h"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

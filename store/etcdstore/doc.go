@@ -2,9 +2,9 @@
 //
 // # URL
 //
-// Open takes etcd://user@h1:2379,h2:2379/prefix. The port 2379 may be left out of all hosts (or of
-// all but the last). Every key begins with the prefix and a "/"; without a prefix, with nothing. An
-// etcd that has its own users needs a role with readwrite on that prefix:
+// Open takes etcd://user@h1:2379,h2:2379/prefix. The port 2379 may be left out, and a host may be an
+// IPv6 address, as in [::1]:2379. Every key begins with the prefix and a "/"; without a prefix, with
+// nothing. An etcd that has its own users needs a role with readwrite on that prefix:
 //
 //	etcdctl role grant-permission muster readwrite --prefix prefix/
 //

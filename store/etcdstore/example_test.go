@@ -22,7 +22,7 @@ func ExampleOpen() {
 	fmt.Println(err)
 	// Output:
 	// etcd: 127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused; 127.0.0.1:2: dial tcp 127.0.0.1:2: connect: connection refused: store unreachable
-	// store URL "etcd://127.0.0.1/muster?ca-cert=ca.pem" has an unknown parameter "ca-cert": did you mean cacert? known are cacert, cert, key, password-file, servername, tls and fresh: invalid
+	// store URL "etcd://127.0.0.1/muster" has an unknown parameter "ca-cert": did you mean cacert? known are cacert, cert, key, password-file, servername, tls and fresh: invalid
 }
 
 // A program that has a client of etcd can use it for the store too. It goes on to belong to the

@@ -51,6 +51,14 @@ func TestOpen(t *testing.T) {
 		assert.ErrorContains(t, err, "no-such-host.invalid:2379: dial tcp: lookup no-such-host.invalid")
 	})
 
+	t.Run("hosts may be IPv6 addresses", func(t *testing.T) {
+		openers := store.Openers{"etcd": etcdstore.Open}
+		_, err := openers.OpenDriver(t.Context(), "etcd://[::1]:1,[::2]:1/a", bootclock.Clock)
+		require.ErrorIs(t, err, store.ErrUnreachable)
+		assert.ErrorContains(t, err, "etcd: [::1]:1: ")
+		assert.ErrorContains(t, err, "; [::2]:1: ")
+	})
+
 	t.Run("a context that ends ends it", func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()

@@ -31,5 +31,5 @@ func checkURL(u *url.URL) error {
 	if u.Host == "" && (u.Path == "" || u.Path == "/") && u.RawQuery == "" && u.Opaque == "" && u.User == nil && u.Fragment == "" {
 		return nil
 	}
-	return fmt.Errorf("store URL %q: a memory store is private to the program and has no name, path or options: use mem://: %w", u.Redacted(), store.ErrInvalid)
+	return fmt.Errorf("store URL %q: a memory store is private to the program and has no name, path or options: use mem://: %w", store.Redact(u.String()), store.ErrInvalid)
 }

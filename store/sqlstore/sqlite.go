@@ -77,7 +77,7 @@ func OpenSQLite(ctx context.Context, u *url.URL, clk store.Clock) (store.Driver,
 
 func sqlitePath(u *url.URL) (string, error) {
 	refuse := func(fault string) (string, error) {
-		return "", fmt.Errorf("store URL %q %s: %w", u.Redacted(), fault, store.ErrInvalid)
+		return "", fmt.Errorf("store URL %q %s: %w", store.Redact(u.String()), fault, store.ErrInvalid)
 	}
 	switch {
 	case u.Opaque != "":

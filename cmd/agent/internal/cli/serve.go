@@ -249,7 +249,7 @@ func (p *program) readConfig(path string) (*config.Config, error) {
 	case err != nil:
 		return nil, exit.Errorf(exit.Value, "configuration: %w", err)
 	}
-	return config.Parse(path, text, p.checkScheme)
+	return config.Parse(path, text, p.openers.Check)
 }
 
 // tellFaults prints the faults of a configuration, a line each.

@@ -45,7 +45,7 @@ func (p *program) storeURL() (storeURL, error) {
 	case given == "" || given == standard:
 		return storeURL{url: standard, isDefault: true, dir: dir}, nil
 	}
-	if err := p.checkScheme(given); err != nil {
+	if err := p.openers.Check(given); err != nil {
 		return storeURL{}, err
 	}
 	return storeURL{url: given}, nil
@@ -68,16 +68,6 @@ func stateDir() (string, error) {
 
 func fileURL(path string) string {
 	return (&url.URL{Scheme: "sqlite", Path: path}).String()
-}
-
-// checkScheme refuses a URL of a scheme that no driver knows, without opening anything.
-func (p *program) checkScheme(raw string) error {
-	u, err := url.Parse(raw)
-	if err == nil && p.openers[u.Scheme] != nil {
-		return nil
-	}
-	_, err = p.openers.OpenDriver(context.Background(), raw, nil) // opens nothing: it says what is wrong
-	return err
 }
 
 // open opens the store and makes sure, within the timeout, that it answers; a driver that hangs
