@@ -32,13 +32,14 @@ var parameters = []string{paramCACert, paramCert, paramKey, paramPasswordFile, p
 
 // address is what a URL says.
 type address struct {
-	shown      string // the URL without its password and its parameters
-	endpoints  []string
-	prefix     string
-	user       string
-	password   string
-	tls        *tls.Config // nil: none
-	serverName string      // in the servers' certificates; empty: each host's own
+	shown        string // the URL without its password and its parameters
+	endpoints    []string
+	prefix       string
+	user         string
+	password     string
+	passwordFile *passwordFile // nil: none
+	tls          *tls.Config   // nil: none
+	serverName   string        // in the servers' certificates; empty: each host's own
 }
 
 // parseURL reads a URL, and the files that it names.
@@ -132,9 +133,10 @@ func (a *address) parseUser(user *url.Userinfo, params map[string]string) error 
 	if err != nil {
 		return err
 	}
-	if a.password = strings.TrimRight(string(data), "\r\n"); a.password == "" {
+	if a.password = trimPassword(data); a.password == "" {
 		return a.refuse("names the password file %s, which is empty: write the password into it", file)
 	}
+	a.passwordFile = &passwordFile{name: file, latest: a.password}
 	return nil
 }
 

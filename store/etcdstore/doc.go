@@ -14,11 +14,12 @@
 //	cacert=FILE         trust these certificates instead (any of the files, or servername, means tls=true)
 //	cert=FILE key=FILE  the client's certificate, read again at each connection
 //	servername=NAME     the name in the servers' certificates, if it isn't the host's
-//	password-file=FILE  the password of the user; a newline at its end doesn't count
+//	password-file=FILE  the password of the user; a newline at its end doesn't count. It is read again
+//	                    whenever etcd wants it: to change it, change the file first, and then etcd
 //	fresh=true          for every driver: see store.Config
 //
 // A password in the URL (user:password@) works too, and is left out of all messages; other programs
-// of the machine may see it, in the list of processes.
+// of the machine may see it, in the list of processes. Without TLS the network sees either.
 //
 // # Vocabulary
 //

@@ -101,6 +101,9 @@ func (a *address) connect(ctx context.Context, clk store.Clock, user, password s
 	if a.serverName != "" {
 		options = append(options, grpc.WithTransportCredentials(namedServer{credentials.NewTLS(a.tls), a.serverName}))
 	}
+	if a.passwordFile != nil {
+		options = append(options, grpc.WithChainUnaryInterceptor(a.passwordFile.intercept))
+	}
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints: a.endpoints, TLS: a.tls, Username: user, Password: password,
 		Context: life, Logger: zap.NewNop(),

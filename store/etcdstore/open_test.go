@@ -227,6 +227,35 @@ func TestOpenWithAUser(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a password that is changed, in the file first, costs nothing", func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "password")
+		write := func(password string) { require.NoError(t, os.WriteFile(file, []byte(password+"\n"), 0o600)) }
+		root := userClient(t, server, "root")
+		_, err := root.UserAdd(ctx, "changing", "first")
+		require.NoError(t, err)
+		_, err = root.UserGrantRole(ctx, "changing", "muster")
+		require.NoError(t, err)
+		write("first")
+		d := open(t, "etcd://changing"+at+"/muster?password-file="+file)
+		defer func() { require.NoError(t, d.Close()) }()
+		w := watch(t, d, "")
+		id, err := d.Grant(ctx, time.Minute)
+		require.NoError(t, err)
+		require.NoError(t, d.Renew(ctx, id))
+
+		write("second")
+		_, err = root.UserChangePassword(ctx, "changing", "second")
+		require.NoError(t, err)
+		require.NoError(t, d.Renew(ctx, id))
+		create(t, d, "changed", id)
+		w.wait(t, store.EventPut)
+		assert.Equal(t, []string{"changed"}, keys(t, d, "changed"))
+
+		require.NoError(t, os.Remove(file))
+		server.Stop()
+		server.Start()
+		require.Eventually(t, func() bool { return d.Renew(ctx, id) == nil }, 30*time.Second, 10*time.Millisecond, "the latest that was read is used")
+	})
 	t.Run("a watch of what may not be read ends, and the others go on", func(t *testing.T) {
 		d, err := etcdstore.New(etcdstore.Config{Client: userClient(t, server, "muster"), Prefix: "muster"})
 		require.NoError(t, err)
