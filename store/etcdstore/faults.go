@@ -63,7 +63,7 @@ func explain(err error, root string, hasUser bool) error {
 		return unauthorized("give the client a token that is valid")
 	case is(known, rpctypes.ErrLeaseNotFound):
 		return fmt.Errorf("%w: %w", plain(known), store.ErrSessionGone)
-	case is(known, rpctypes.ErrRequestTooLarge, rpctypes.ErrTooManyOps, rpctypes.ErrEmptyKey, rpctypes.ErrDuplicateKey, rpctypes.ErrLeaseTTLTooLarge):
+	case tooMuch(known) || is(known, rpctypes.ErrEmptyKey, rpctypes.ErrDuplicateKey, rpctypes.ErrLeaseTTLTooLarge):
 		return fmt.Errorf("%w: %w", plain(known), store.ErrInvalid)
 	case is(known, rpctypes.ErrTooManyRequests):
 		return fmt.Errorf("%w: %w", plain(known), store.ErrRefused)
@@ -73,6 +73,13 @@ func explain(err error, root string, hasUser bool) error {
 		return fmt.Errorf("%w: compact and defragment it, then disarm its alarm", plain(known))
 	}
 	return plain(known)
+}
+
+// tooMuch says that the server takes less than this in one request, and did nothing. (Answers may have
+// any size.)
+func tooMuch(err error) bool {
+	return is(err, rpctypes.ErrRequestTooLarge, rpctypes.ErrTooManyOps) ||
+		status.Code(err) == codes.ResourceExhausted && strings.Contains(err.Error(), "message larger than max")
 }
 
 func is(err error, targets ...error) bool {

@@ -82,10 +82,11 @@ const readsNested = 64
 func (d *driver) attached(ctx context.Context, keys [][]byte, lease int64, term uint64) (records []store.Record, same bool, err error) {
 	records, same = []store.Record{}, true
 	root := d.root()
+	width := readsNested
 	for first := true; first || len(keys) > 0; first = false {
 		request := &pb.TxnRequest{}
-		n := min(len(keys), readsNested*readsNested)
-		for some := range slices.Chunk(keys[:n], readsNested) {
+		n := min(len(keys), width*width)
+		for some := range slices.Chunk(keys[:n], width) {
 			nested := &pb.TxnRequest{}
 			for _, key := range some {
 				nested.Success = append(nested.Success, readOne(key))
@@ -95,11 +96,15 @@ func (d *driver) attached(ctx context.Context, keys [][]byte, lease int64, term 
 		if n == 0 { // for the term alone
 			request.Success = append(request.Success, readOne([]byte(root+"root")))
 		}
-		keys = keys[n:]
 		resp, err := ask(ctx, d, "read", repeat, d.kv.Txn, request)
+		if tooMuch(err) && n > 1 {
+			width /= 2
+			continue
+		}
 		if err != nil {
 			return nil, false, err
 		}
+		keys = keys[n:]
 		same = same && resp.Header.RaftTerm == term
 		for _, answer := range resp.Responses {
 			for _, part := range answer.GetResponseTxn().GetResponses() {

@@ -141,7 +141,7 @@ func (b *batch) submit(ctx context.Context, part []int) error {
 	case errors.Is(err, rpctypes.ErrLeaseNotFound): // of one of the owners; nothing was done
 		b.apart(ctx, part, err)
 		return nil
-	case is(err, rpctypes.ErrTooManyOps, rpctypes.ErrRequestTooLarge) && len(part) > 1: // this server allows less; nothing was done
+	case tooMuch(err) && len(part) > 1:
 		b.part(ctx, part[:len(part)/2])
 		b.part(ctx, part[len(part)/2:])
 		return nil

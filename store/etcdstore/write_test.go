@@ -134,3 +134,35 @@ func TestABatchOf127IsOneRequest(t *testing.T) {
 	}
 	assert.Equal(t, 1, server.Requests()["Txn"]-before)
 }
+
+func TestAServerThatTakesLessInOneRequestIsGivenLess(t *testing.T) {
+	t.Parallel()
+	server := etcdtest.Start(t, etcdtest.Settings{Adjust: func(cfg *embed.Config) {
+		cfg.MaxTxnOps, cfg.MaxRequestBytes = 10, 64<<10
+	}})
+	d := open(t, server.URL("muster"))
+	defer func() { require.NoError(t, d.Close()) }()
+	id, err := d.Grant(t.Context(), time.Minute)
+	require.NoError(t, err)
+	var writes []store.Write
+	for i := range 100 {
+		writes = append(writes, store.Write{Kind: store.Create, Key: fmt.Sprint(i), Value: make([]byte, 20<<10), Session: id})
+	}
+	outcomes, err := d.Apply(t.Context(), writes)
+	require.NoError(t, err)
+	for i, o := range outcomes {
+		require.NoError(t, o.Err, "write %d", i)
+	}
+	owned, err := d.Owned(t.Context(), id)
+	require.NoError(t, err)
+	assert.Len(t, owned, 100)
+	one, two, err := d.(store.PairLister).ListPair(t.Context(), "1", "")
+	require.NoError(t, err)
+	assert.Len(t, one.Records, 1)
+	assert.Len(t, two.Records, 100)
+	outcomes, err = d.Apply(t.Context(), []store.Write{{Kind: store.Create, Key: "large", Value: make([]byte, 1<<20)}})
+	if err == nil {
+		err = outcomes[0].Err
+	}
+	require.ErrorIs(t, err, store.ErrInvalid)
+}
