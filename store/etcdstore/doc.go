@@ -38,8 +38,9 @@
 //     unknown outcome.
 //   - All watches share one stream, and all renewals another one. A watch that doesn't change asks
 //     for nothing. After each break of its stream, after a compaction, when revisions ran backwards,
-//     or when its receiver is 10,000 changes behind, a watch reads anew and tells store.EventReset:
-//     the server that answers may be an emptied or restored one, and no number tells that for sure.
+//     or when its receiver is 10,000 changes or 32 MiB behind, a watch reads anew and tells
+//     store.EventReset: the server that answers may be an emptied or restored one, and no number
+//     tells that for sure.
 //   - A connection that is open and dead is broken with the first request on it that is given up
 //     after half a second or more during which nothing was heard on it; renewals see to it that this
 //     is soon, as they are given up within a third of a TTL. A process without a session notices it

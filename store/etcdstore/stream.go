@@ -9,8 +9,12 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 )
 
-// mostQueued is how many changes may wait for a slow receiver before its watch reads anew instead.
-const mostQueued = 10_000
+// How many changes, and how many bytes of them, may wait for a slow receiver before its watch reads
+// anew instead.
+const (
+	mostQueued      = 10_000
+	mostQueuedBytes = 32 << 20
+)
 
 // watchStream carries all watches of a driver.
 type watchStream struct {
@@ -33,6 +37,7 @@ type subscription struct {
 
 	mu    sync.Mutex
 	queue []*mvccpb.Event
+	bytes int   // in the queue
 	err   error // why nothing more will come
 }
 
@@ -151,13 +156,18 @@ func (s *watchStream) lastHeard() time.Time {
 
 // add queues changes; false if there are too many.
 func (sub *subscription) add(events []*mvccpb.Event) bool {
+	size := 0
+	for _, e := range events {
+		size += len(e.Kv.Key) + len(e.Kv.Value)
+	}
 	sub.mu.Lock()
 	defer sub.mu.Unlock()
-	if len(sub.queue)+len(events) > mostQueued && len(sub.queue) > 0 {
+	if len(sub.queue) > 0 && (len(sub.queue)+len(events) > mostQueued || sub.bytes+size > mostQueuedBytes) {
 		sub.queue = nil
 		return false
 	}
 	sub.queue = append(sub.queue, events...)
+	sub.bytes += size
 	if len(events) > 0 {
 		sub.nudge()
 	}
@@ -184,7 +194,7 @@ func (sub *subscription) take() ([]*mvccpb.Event, error) {
 	sub.mu.Lock()
 	defer sub.mu.Unlock()
 	queue := sub.queue
-	sub.queue = nil
+	sub.queue, sub.bytes = nil, 0
 	return queue, sub.err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -170,20 +171,7 @@ func TestAReceiverThatIsFarBehindReadsAnewAndHoldsUpNobody(t *testing.T) {
 	server := etcdtest.Start(t, etcdtest.Settings{})
 	d := open(t, server.URL("muster"))
 	defer func() { require.NoError(t, d.Close()) }()
-	release := make(chan struct{})
-	slow := &watching{told: make(chan struct{}, 1), done: make(chan struct{})}
-	ctx, cancel := context.WithCancel(t.Context())
-	go func() {
-		defer close(slow.done)
-		slow.end = d.Watch(ctx, "", func(e store.Event) {
-			slow.take(e)
-			if e.Kind == store.EventSnapshot {
-				<-release
-			}
-		})
-	}()
-	defer func() { cancel(); <-slow.done }()
-	slow.wait(t, store.EventSnapshot)
+	slow, release := slowWatch(t, d)
 	fast := watch(t, d, "last")
 	client := server.Client()
 	for i := range 100 {
@@ -196,9 +184,26 @@ func TestAReceiverThatIsFarBehindReadsAnewAndHoldsUpNobody(t *testing.T) {
 	}
 	create(t, d, "last", "")
 	fast.wait(t, store.EventPut)
-	close(release)
+	release()
 	assert.Len(t, names(slow.wait(t, store.EventReset)), 111)
 	assert.NotContains(t, slow.kinds(), store.EventStale)
+}
+
+func TestWhatWaitsForAReceiverThatIsFarBehindIsBoundedInBytesToo(t *testing.T) {
+	t.Parallel()
+	server := etcdtest.Start(t, etcdtest.Settings{})
+	d := open(t, server.URL("muster"))
+	defer func() { require.NoError(t, d.Close()) }()
+	slow, release := slowWatch(t, d)
+	client := server.Client()
+	for range 50 {
+		_, err := client.Put(t.Context(), "muster/a", strings.Repeat("x", 1<<20))
+		require.NoError(t, err)
+	}
+	require.Eventually(t, func() bool { return server.Requests()["Watch"] == 2 }, 30*time.Second, 5*time.Millisecond, "the watch is ended")
+	release()
+	assert.Equal(t, []string{"a"}, names(slow.wait(t, store.EventReset)))
+	assert.NotContains(t, slow.kinds(), store.EventPut)
 }
 
 func TestManyWatchesShareOneStreamAndCostNothingAtRest(t *testing.T) {

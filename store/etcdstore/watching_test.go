@@ -70,6 +70,27 @@ func watch(t testing.TB, d store.Driver, prefix string) *watching {
 	return w
 }
 
+// slowWatch begins a watch whose receiver is stuck on the snapshot until it is released.
+func slowWatch(t testing.TB, d store.Driver) (w *watching, release func()) {
+	t.Helper()
+	released := make(chan struct{})
+	ctx, cancel := context.WithCancel(context.Background())
+	w = &watching{told: make(chan struct{}, 1), done: make(chan struct{})}
+	go func() {
+		defer close(w.done)
+		w.end = d.Watch(ctx, "", func(e store.Event) {
+			w.take(e)
+			if e.Kind == store.EventSnapshot {
+				<-released
+			}
+		})
+	}()
+	release = sync.OnceFunc(func() { close(released) })
+	t.Cleanup(func() { cancel(); release(); <-w.done })
+	w.wait(t, store.EventSnapshot)
+	return w, release
+}
+
 func (w *watching) take(e store.Event) {
 	w.mu.Lock()
 	w.events = append(w.events, seen{e, bootclock.Clock.Now()})
