@@ -11,7 +11,8 @@
 // Parameters, each at most once:
 //
 //	tls=true            speak TLS, and trust whom the system trusts
-//	cacert=FILE         trust these certificates instead (any of the files, or servername, means tls=true)
+//	cacert=FILE         trust these certificates instead, as they are when the store is opened
+//	                    (any of the files, or servername, means tls=true)
 //	cert=FILE key=FILE  the client's certificate, read again at each connection
 //	servername=NAME     the name in the servers' certificates, if it isn't the host's
 //	password-file=FILE  the password of the user; a newline at its end doesn't count. It is read again
@@ -31,7 +32,11 @@
 //     has a longer shortest lease; Grant then refuses what is shorter, and says how long it must be.
 //     A lease ends at most a second after its TTL while etcd has a leader. A new leader lets each
 //     lease live for a whole TTL from its election: store.Limits has room for one that falls
-//     together with a crash, but etcd may change its leader again and again.
+//     together with a crash, and for an election timeout of 1 s, etcd's usual one; but etcd may
+//     change its leader again and again.
+//   - What a renewal promises holds over a change of etcd's leader. One that was cut off renews leases
+//     until it notices, for up to two election timeouts; the next, which comes after one at the
+//     earliest, lets each lease live for one more than its TTL.
 //   - Lists, and what Owned gives, are linearizable. A long list is read in pages at one revision.
 //   - A batch is done in requests of up to 127 writes, each with its own condition. Writes of one
 //     request have one revision. Nothing is sent twice: an answer that was lost is an error of
@@ -53,5 +58,12 @@
 // # What it won't do
 //
 // It creates no users and gives no permissions, compacts nothing, and doesn't look for more members
-// than the URL names: name all. It takes no part in etcd's namespaces, HTTP proxies or learners.
+// than the URL names: name all. It takes no part in etcd's namespaces, HTTP proxies or learners. It
+// must reach the members themselves, or through what passes on bytes: etcd's gRPC proxy answers
+// renewals that it remembers, and deadlines can't stand on that.
+//
+// etcd itself can't be trusted in one case: a leader that was frozen for longer than its election
+// timeout may, in the moment in which it wakes, answer a renewal although another leads already. The
+// next renewal mends that. A holder that is cut off from etcd in that very moment, and whose TTL is
+// more than four election timeouts, may believe for up to half a TTL too long: a fencing token tells.
 package etcdstore
