@@ -101,9 +101,9 @@ func (m *muster) resign() {
 	m.leader = 1 - i
 	left := make(chan struct{})
 	m.left = left
-	m.workers[i].Kill()
 	go func() {
 		defer close(left)
+		m.workers[i].Kill()
 		_ = m.workers[i].Wait()
 		m.workers[i] = nil
 	}()
