@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.etcd.io/etcd/client/v3/concurrency"
+	"go.etcd.io/etcd/server/v3/embed"
 
 	"github.com/muster-go/muster/claimer"
 	"github.com/muster-go/muster/internal/etcdtest"
@@ -165,7 +166,9 @@ type contest struct {
 
 func newContest(tb testing.TB, settled bool) *contest {
 	tb.Helper()
-	server := etcdtest.Start(tb, etcdtest.Settings{})
+	server := etcdtest.Start(tb, etcdtest.Settings{Adjust: func(cfg *embed.Config) {
+		cfg.UnsafeNoFsync = false // as etcd is run wherever it matters
+	}})
 	c := &contest{tb: tb, server: server, muster: newMuster(tb, server), etcds: newEtcds(tb, server), settledWaiters: settled}
 	<-c.muster.join() // the first of each leads without a hand-over
 	c.muster.leader = 0
