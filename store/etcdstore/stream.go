@@ -16,6 +16,10 @@ const (
 	mostQueuedBytes = 32 << 20
 )
 
+// cancelAfter is how long the end of a watch is kept to itself: a watch often ends because of a
+// hand-over, and what that asks for is to go first.
+const cancelAfter = 20 * time.Millisecond
+
 // watchStream carries all watches of a driver.
 type watchStream struct {
 	*pipe[pb.WatchRequest, pb.WatchResponse]
@@ -26,7 +30,8 @@ type watchStream struct {
 	subs     map[int64]*subscription // by their id, which the client chooses
 	creating []int64                 // in the order in which they were asked for, which is that of the answers
 	heard    time.Time
-	retired  bool // it takes no new watches
+	unwanted []int64 // watches that ended here, and not yet at the server
+	retired  bool    // it takes no new watches
 }
 
 // subscription is one watch on a stream. It never blocks the others.
@@ -80,8 +85,25 @@ func (s *watchStream) unsubscribe(sub *subscription) {
 		return
 	}
 	delete(s.subs, sub.id)
-	s.send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_CancelRequest{CancelRequest: &pb.WatchCancelRequest{WatchId: sub.id}}})
+	s.unwanted = append(s.unwanted, sub.id)
+	if len(s.unwanted) == 1 {
+		s.d.cfg.Clock.AfterFunc(cancelAfter, s.cancelUnwanted)
+	}
 	s.mayEnd()
+}
+
+// cancelUnwanted tells the server which watches nobody needs any more.
+func (s *watchStream) cancelUnwanted() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range s.unwanted {
+		s.sendCancel(id)
+	}
+	s.unwanted = nil
+}
+
+func (s *watchStream) sendCancel(id int64) {
+	s.send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_CancelRequest{CancelRequest: &pb.WatchCancelRequest{WatchId: id}}})
 }
 
 // hear takes what the server sends.
@@ -110,7 +132,7 @@ func (s *watchStream) hear(resp *pb.WatchResponse) {
 		}
 	case !sub.add(resp.Events):
 		err = errBehind
-		s.send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_CancelRequest{CancelRequest: &pb.WatchCancelRequest{WatchId: id}}})
+		s.sendCancel(id)
 	}
 	if err != nil {
 		delete(s.subs, id)
