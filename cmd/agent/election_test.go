@@ -14,9 +14,9 @@ func TestElectionLsAndShow(t *testing.T) { onEachStore(t, testElectionLsAndShow)
 
 func testElectionLsAndShow(t *testing.T, l *lab) {
 	first := l.start(append([]string{"run", "hello", "--node", "box-1", "--ttl", "4s"}, self("helper-sleep")...)...)
-	first.said(first.stdout, "sleeping")
+	first.Said(first.stdout, "sleeping")
 	second := l.start(append([]string{"run", "hello", "--node", "box-2"}, self("helper-sleep")...)...)
-	second.said(second.stderr, "waiting for box-1")
+	second.Said(second.stderr, "waiting for box-1")
 
 	assert.Regexp(t, `^ELECTION +LEADER +TOKEN +TTL +WAITING\nhello +box-1 +\d+ +4s +1\n$`, l.run("election", "ls").stdout.String())
 	type candidate struct {
@@ -35,7 +35,7 @@ func testElectionLsAndShow(t *testing.T, l *lab) {
 	require.Len(t, listed, 1)
 	assert.Equal(t, "hello", listed[0].Name)
 	assert.Equal(t, 1, listed[0].Waiting)
-	leader := candidate{Holder: "box-1", Token: first.leads(0), PID: first.pid(), TTL: 4, Leads: true, Confirmed: true}
+	leader := candidate{Holder: "box-1", Token: first.leads(0), PID: first.PID(), TTL: 4, Leads: true, Confirmed: true}
 	assert.Equal(t, leader, listed[0].Leader)
 
 	assert.Regexp(t, `(?s)^PLACE +NODE +PID +TOKEN +TTL +STATE\n1 +box-1 +\d+ +\d+ +4s +leads\n2 +box-2 +\d+ +- +15s +waits\n$`, l.run("election", "show", "hello").stdout.String())
@@ -45,10 +45,10 @@ func testElectionLsAndShow(t *testing.T, l *lab) {
 	}
 	require.NoError(t, json.Unmarshal([]byte(l.run("election", "show", "hello", "-o", "json").stdout.String()), &shown))
 	assert.Equal(t, "hello", shown.Name)
-	assert.Equal(t, []candidate{leader, {Holder: "box-2", PID: second.pid(), TTL: 15}}, shown.Candidates)
+	assert.Equal(t, []candidate{leader, {Holder: "box-2", PID: second.PID(), TTL: 15}}, shown.Candidates)
 
 	unknown := l.run("election", "show", "hell", "-o", "json")
-	assert.Equal(t, 1, unknown.wait())
+	assert.Equal(t, 1, unknown.Wait())
 	assert.Equal(t, `{"name":"hell","candidates":[]}`+"\n", unknown.stdout.String())
 }
 
@@ -56,25 +56,25 @@ func TestElectionWatchTellsEachEvent(t *testing.T) { onEachStore(t, testElection
 
 func testElectionWatch(t *testing.T, l *lab) {
 	watch := l.start("election", "watch", "hello", "-o", "json")
-	watch.said(watch.stdout, `"event":"vacant"`)
+	watch.Said(watch.stdout, `"event":"vacant"`)
 	text := l.start("election", "watch", "hello")
-	text.said(text.stdout, `^\d\d:\d\d:\d\d\.\d{3} nobody leads hello$`)
+	text.Said(text.stdout, `^\d\d:\d\d:\d\d\.\d{3} nobody leads hello$`)
 	first := l.start(append([]string{"run", "hello", "--node", "box-1"}, self("helper-sleep")...)...)
-	watch.said(watch.stdout, `"event":"leader".*"holder":"box-1"`)
+	watch.Said(watch.stdout, `"event":"leader".*"holder":"box-1"`)
 	second := l.start(append([]string{"run", "hello", "--node", "box-2"}, self("helper-sleep")...)...)
-	watch.said(watch.stdout, `"event":"joined".*"holder":"box-2"`)
+	watch.Said(watch.stdout, `"event":"joined".*"holder":"box-2"`)
 	l.run("election", "resign", "hello")
-	watch.said(watch.stdout, `"event":"resign-asked".*"holder":"box-1"`)
-	watch.said(watch.stdout, `"event":"leader".*"holder":"box-2"`)
-	text.said(text.stdout, `box-2 leads hello with token \d+ \(pid \d+\)`)
+	watch.Said(watch.stdout, `"event":"resign-asked".*"holder":"box-1"`)
+	watch.Said(watch.stdout, `"event":"leader".*"holder":"box-2"`)
+	text.Said(text.stdout, `box-2 leads hello with token \d+ \(pid \d+\)`)
 	led := strings.Index(watch.stdout.String(), `"event":"vacant","text":"box-1`)
-	watch.saidAfter(watch.stdout, led, `"event":"joined".*"holder":"box-1"`)
-	first.signal(syscall.SIGTERM)
-	watch.said(watch.stdout, `"event":"left".*"holder":"box-1"`)
-	second.signal(syscall.SIGTERM)
-	watch.saidAfter(watch.stdout, strings.Index(watch.stdout.String(), `"event":"left"`), `"event":"vacant".*"holder":"box-2"`)
-	watch.signal(syscall.SIGINT)
-	assert.Equal(t, 130, watch.wait())
+	watch.SaidAfter(watch.stdout, led, `"event":"joined".*"holder":"box-1"`)
+	first.Signal(syscall.SIGTERM)
+	watch.Said(watch.stdout, `"event":"left".*"holder":"box-1"`)
+	second.Signal(syscall.SIGTERM)
+	watch.SaidAfter(watch.stdout, strings.Index(watch.stdout.String(), `"event":"left"`), `"event":"vacant".*"holder":"box-2"`)
+	watch.Signal(syscall.SIGINT)
+	assert.Equal(t, 130, watch.Wait())
 	var before uint64
 	for line := range strings.Lines(watch.stdout.String()) {
 		var l struct {
@@ -112,10 +112,10 @@ func TestVersionAndHelp(t *testing.T) {
 	assert.NotEmpty(t, version.Go)
 	for _, command := range []string{"", "run", "dev", "election", "election ls", "election show", "election watch", "election resign", "version", "completion", "help"} {
 		p := l.run(append(strings.Fields(command), "--help")...)
-		assert.Equal(t, 0, p.wait(), command)
+		assert.Equal(t, 0, p.Wait(), command)
 		assert.Contains(t, p.stdout.String(), "Examples:", command)
 		assert.Contains(t, p.stdout.String(), "--store", command)
 	}
-	assert.Equal(t, 0, l.run().wait())
+	assert.Equal(t, 0, l.run().Wait())
 	assert.NoDirExists(t, l.state)
 }

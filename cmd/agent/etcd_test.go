@@ -46,11 +46,11 @@ func TestAfterAKillTheOtherTakesOverWithinWhatWasSaid(t *testing.T) {
 		first := l.start(words...)
 		token := first.leads(0)
 		second := l.start(words...)
-		said := second.said(second.stderr, `waiting for \S+ .*: at most ([\d.]+ m?s) after it stops answering`)
+		said := second.Said(second.stderr, `waiting for \S+ .*: at most ([\d.]+ m?s) after it stops answering`)
 		stated, err := time.ParseDuration(strings.ReplaceAll(said[1], " ", ""))
 		require.NoError(t, err)
 		killed := time.Now()
-		first.signal(syscall.SIGKILL)
+		first.Signal(syscall.SIGKILL)
 		assert.Greater(t, second.leads(0), token)
 		// A busy machine needs some more to show it.
 		assert.Less(t, time.Since(killed), stated+5*time.Second)

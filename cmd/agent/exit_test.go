@@ -96,7 +96,7 @@ func TestBadInputIsRefusedInOneLineAndLeavesNothing(t *testing.T) {
 				}
 			}
 			p := l.with(tt.env).run(args...)
-			assert.Equal(t, tt.code, p.wait())
+			assert.Equal(t, tt.code, p.Wait())
 			assert.Empty(t, p.stdout.String())
 			line := p.stderr.String()
 			assert.True(t, strings.HasPrefix(line, "agent: "), line)
@@ -122,7 +122,7 @@ func TestTheLogFlagsHoldForTheStoreToo(t *testing.T) {
 	for _, end := range []string{"", "-wal", "-shm"} {
 		_ = os.Rename(path+end, filepath.Join(folder, "moved.db"+end))
 	}
-	p.said(p.stderr, `"msg":"SQLite store lost`)
+	p.Said(p.stderr, `"msg":"SQLite store lost`)
 	assert.NotRegexp(t, `(?m)^[0-9]{4}/`, p.stderr.String(), "nothing went to another logger")
 	assert.NotContains(t, p.stderr.String(), "INFO", "which the level leaves out")
 }
@@ -135,7 +135,7 @@ func TestNoPermissionIsSaid(t *testing.T) {
 	locked := filepath.Join(t.TempDir(), "locked")
 	require.NoError(t, os.Mkdir(locked, 0o500))
 	p := l.run("election", "ls", "--store", "sqlite://"+locked+"/muster.db")
-	assert.Equal(t, 77, p.wait())
+	assert.Equal(t, 77, p.Wait())
 	assert.Contains(t, p.stderr.String(), locked)
 }
 
@@ -144,29 +144,29 @@ func TestTheCommandsExitCodePasses(t *testing.T) {
 		l := newLab(t)
 		for _, code := range []string{"0", "7"} {
 			p := l.run(append([]string{"run", "hello"}, self("helper-exit", code)...)...)
-			assert.Equal(t, int(number(t, code)), p.wait())
+			assert.Equal(t, int(number(t, code)), p.Wait())
 			shown := l.run("election", "show", "hello")
-			assert.Equal(t, 1, shown.wait(), "it resigned")
+			assert.Equal(t, 1, shown.Wait(), "it resigned")
 			assert.Contains(t, shown.stderr.String(), "no candidates")
 		}
 	})
 	t.Run("that of the signal which killed it", func(t *testing.T) {
 		p := newLab(t).run(append([]string{"run", "hello"}, self("helper-suicide")...)...)
-		assert.Equal(t, 128+9, p.wait())
+		assert.Equal(t, 128+9, p.Wait())
 	})
 }
 
 func TestTheCommandGetsItsEnvironmentAndItsInput(t *testing.T) {
 	l := newLab(t)
 	p := l.with("MUSTER_NODE=from-env", "MUSTER_TOKEN=stale").run(append([]string{"run", "hello/world"}, self("helper-env")...)...)
-	assert.Equal(t, 0, p.wait(), p.stderr)
+	assert.Equal(t, 0, p.Wait(), p.stderr)
 	token := p.leads(0)
 	assert.Positive(t, token)
-	assert.Regexp(t, `^election=hello/world token=`+p.said(p.stderr, `token (\d+)`)[1]+` node=from-env\n$`, p.stdout.String())
+	assert.Regexp(t, `^election=hello/world token=`+p.Said(p.stderr, `token (\d+)`)[1]+` node=from-env\n$`, p.stdout.String())
 
 	cat := l.command(append([]string{"run", "hello", "--node", "flag"}, self("helper-cat")...)...)
 	cat.stdin = "through and through\n"
-	assert.Equal(t, 0, cat.start().wait())
+	assert.Equal(t, 0, cat.start().Wait())
 	assert.Equal(t, "through and through\n", cat.stdout.String(), "stdout is the command's alone")
 	assert.Contains(t, cat.stderr.String(), "agent: flag (pid ")
 }

@@ -116,8 +116,8 @@ func (d *duel) runs(notOf string, limit time.Duration) (node string, ok bool) {
 		}
 		for _, p := range d.agents {
 			select {
-			case <-p.done:
-				require.FailNow(d.lab.t, "an agent ended", "%v", p.cmd.ProcessState)
+			case <-p.Done():
+				require.FailNow(d.lab.t, "an agent ended", "%v", p.Cmd.ProcessState)
 			default:
 			}
 		}
@@ -151,8 +151,8 @@ func TestTheCommandOfAFrozenAgentIsDeadBeforeTheNextOneStarts(t *testing.T) {
 			// until it goes on. That try shows nothing, and there is another one.
 			require.True(t, slices.ContainsFunc(make([]struct{}, 10), func(struct{}) bool {
 				return d.round(10*time.Second,
-					func(node string) { d.agents[node].signal(syscall.SIGSTOP) },
-					func(node string) { d.agents[node].signal(syscall.SIGCONT) },
+					func(node string) { d.agents[node].Signal(syscall.SIGSTOP) },
+					func(node string) { d.agents[node].Signal(syscall.SIGCONT) },
 				)
 			}), "ten times nobody took over; commands so far: %+v", d.lives())
 		}

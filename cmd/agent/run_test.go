@@ -22,22 +22,22 @@ func TestResign(t *testing.T) {
 			first := l.start(append([]string{"run", "hello", "--node", "box-1"}, self("helper-sleep")...)...)
 			token := first.leads(0)
 			second := l.start(append([]string{"run", "hello", "--node", "box-2"}, self("helper-sleep")...)...)
-			second.said(second.stderr, "waiting for box-1")
+			second.Said(second.stderr, "waiting for box-1")
 			resigned := l.run("election", "resign", "hello")
-			assert.Equal(t, 0, resigned.wait())
+			assert.Equal(t, 0, resigned.Wait())
 			assert.Regexp(t, `^box-1 resigned; box-2 leads hello now, with token \d+ \(pid \d+\)\n$`, resigned.stdout.String())
 			assert.Greater(t, second.leads(0), token)
-			first.said(first.stderr, "asked to resign from hello")
-			first.said(first.stderr, "waiting for box-2")
+			first.Said(first.stderr, "asked to resign from hello")
+			first.Said(first.stderr, "waiting for box-2")
 		})
 	})
 	t.Run("a lonely leader leads again", func(t *testing.T) {
 		l := newLab(t)
 		p := l.start(append([]string{"run", "hello"}, self("helper-sleep")...)...)
 		token := p.leads(0)
-		offset := p.stderr.len()
+		offset := p.stderr.Len()
 		resigned := l.run("election", "resign", "hello", "-o", "json")
-		assert.Equal(t, 0, resigned.wait())
+		assert.Equal(t, 0, resigned.Wait())
 		var line struct {
 			Event, Election, Holder string
 			Token                   uint64
@@ -50,24 +50,24 @@ func TestResign(t *testing.T) {
 	t.Run("with --on-lost=exit the agent exits with 80", func(t *testing.T) {
 		l := newLab(t)
 		p := l.start(append([]string{"run", "hello", "--on-lost", "exit"}, self("helper-sleep")...)...)
-		p.said(p.stdout, "sleeping")
+		p.Said(p.stdout, "sleeping")
 		resigned := l.run("election", "resign", "hello")
-		assert.Equal(t, 0, resigned.wait())
+		assert.Equal(t, 0, resigned.Wait())
 		assert.Contains(t, resigned.stdout.String(), "nobody leads hello now")
-		assert.Equal(t, 80, p.wait())
+		assert.Equal(t, 80, p.Wait())
 		assert.Contains(t, p.stderr.String(), "--on-lost=exit")
 	})
 	t.Run("nobody leads", func(t *testing.T) {
 		p := newLab(t).run("election", "resign", "hello")
-		assert.Equal(t, 1, p.wait())
+		assert.Equal(t, 1, p.Wait())
 		assert.Contains(t, p.stderr.String(), "nobody leads hello")
 	})
 	t.Run("a leader that doesn't stop in time", func(t *testing.T) {
 		l := newLab(t)
 		p := l.start(append([]string{"run", "hello", "--ttl", "1h", "--grace", "30s"}, self("helper-stop")...)...)
-		p.said(p.stdout, "ready")
+		p.Said(p.stdout, "ready")
 		resigned := l.run("election", "resign", "hello", "--timeout", "4s")
-		assert.Equal(t, 75, resigned.wait())
+		assert.Equal(t, 75, resigned.Wait())
 		assert.Contains(t, resigned.stderr.String(), "still leads")
 	})
 }
@@ -77,7 +77,7 @@ func TestWaitGivesUp(t *testing.T) {
 	first := l.start(append([]string{"run", "hello", "--node", "box-1"}, self("helper-sleep")...)...)
 	first.leads(0)
 	second := l.run(append([]string{"run", "hello", "--wait", "1s"}, self("helper-sleep")...)...)
-	assert.Equal(t, 75, second.wait())
+	assert.Equal(t, 75, second.Wait())
 	assert.Regexp(t, `agent: not leader of hello within --wait 1s: box-1 leads \(token \d+\)\n$`, second.stderr.String())
 	assert.NotContains(t, l.run("election", "show", "hello").stdout.String(), "waits")
 }
@@ -85,12 +85,12 @@ func TestWaitGivesUp(t *testing.T) {
 func TestRestartRunsTheCommandAgainWhileLeading(t *testing.T) {
 	l := newLab(t)
 	p := l.start(append([]string{"run", "hello", "--restart"}, self("helper-env")...)...)
-	p.said(p.stderr, `the command ended with code 0; running it again in 400 ms`)
+	p.Said(p.stderr, `the command ended with code 0; running it again in 400 ms`)
 	lines := strings.Split(strings.TrimSpace(p.stdout.String()), "\n")
 	assert.GreaterOrEqual(t, len(lines), 3)
 	assert.Equal(t, lines[0], lines[2], "the same term, the same token")
-	p.signal(syscall.SIGTERM)
-	assert.Equal(t, 143, p.wait())
+	p.Signal(syscall.SIGTERM)
+	assert.Equal(t, 143, p.Wait())
 }
 
 func TestElectionsWithACommonPrefixDontDisturbEachOther(t *testing.T) {
@@ -106,7 +106,7 @@ func TestElectionsWithACommonPrefixDontDisturbEachOther(t *testing.T) {
 func TestTheAgentsOwnWordsAsJSON(t *testing.T) {
 	l := newLab(t)
 	p := l.run(append([]string{"run", "hello", "-o", "json", "--node", "box-1"}, self("helper-env")...)...)
-	require.Equal(t, 0, p.wait())
+	require.Equal(t, 0, p.Wait())
 	var events []string
 	for line := range strings.Lines(p.stderr.String()) {
 		var l struct {
@@ -120,7 +120,7 @@ func TestTheAgentsOwnWordsAsJSON(t *testing.T) {
 		events = append(events, l.Event)
 		if l.Event == "leading" {
 			assert.Equal(t, "box-1", l.Holder)
-			assert.Equal(t, p.pid(), l.PID)
+			assert.Equal(t, p.PID(), l.PID)
 			assert.Positive(t, l.Token)
 			assert.Positive(t, l.AtMost)
 			assert.False(t, l.Time.IsZero())
@@ -131,7 +131,7 @@ func TestTheAgentsOwnWordsAsJSON(t *testing.T) {
 
 func TestMemoryIsPrivateToItsProcess(t *testing.T) {
 	p := newLab(t).run(append([]string{"run", "hello", "--store", "mem://"}, self("helper-exit", "3")...)...)
-	assert.Equal(t, 3, p.wait())
+	assert.Equal(t, 3, p.Wait())
 	assert.Contains(t, p.stderr.String(), "agent: mem:// is private to this process")
 }
 
@@ -139,37 +139,37 @@ func TestAfterAGracefulStopTheNextCommandStartsSoon(t *testing.T) { onEachStore(
 
 func testGracefulStop(t *testing.T, l *lab) {
 	first := l.start(append([]string{"run", "hello"}, self("helper-sleep")...)...)
-	first.said(first.stdout, "sleeping")
+	first.Said(first.stdout, "sleeping")
 	second := l.start(append([]string{"run", "hello"}, self("helper-sleep")...)...)
-	second.said(second.stderr, "waiting for")
+	second.Said(second.stderr, "waiting for")
 	stopped := time.Now()
-	first.signal(syscall.SIGTERM)
-	second.said(second.stdout, "sleeping")
+	first.Signal(syscall.SIGTERM)
+	second.Said(second.stdout, "sleeping")
 	assert.Less(t, time.Since(stopped), 5*time.Second, "a third of the TTL; BenchmarkHandOver measures it")
-	assert.Equal(t, 143, first.wait())
+	assert.Equal(t, 143, first.Wait())
 }
 
 func TestAnOutageIsWaitedOutAndToldOnce(t *testing.T) {
 	l := newLab(t)
 	file := filepath.Join(t.TempDir(), "fault")
 	p := l.with(faultEnv + "=" + file).start(append([]string{"run", "hello", "--ttl", "3s"}, self("helper-sleep")...)...)
-	p.said(p.stdout, "sleeping")
+	p.Said(p.stdout, "sleeping")
 	for _, word := range []string{fails, hangs} {
-		said, printed := p.stderr.len(), p.stdout.len()
+		said, printed := p.stderr.Len(), p.stdout.Len()
 		require.NoError(t, os.WriteFile(file, []byte(word), 0o600))
-		p.saidAfter(p.stderr, said, "lost the leadership of hello")
-		p.saidAfter(p.stderr, said, "agent: the store can't be reached")
+		p.SaidAfter(p.stderr, said, "lost the leadership of hello")
+		p.SaidAfter(p.stderr, said, "agent: the store can't be reached")
 		require.NoError(t, os.Remove(file))
-		p.saidAfter(p.stdout, printed, "sleeping")
-		p.saidAfter(p.stderr, said, "the store answers again")
+		p.SaidAfter(p.stdout, printed, "sleeping")
+		p.SaidAfter(p.stderr, said, "the store answers again")
 		outage := p.stderr.String()[said:]
 		// A very busy machine makes outages of its own; each is told once, and each loss is made good.
 		assert.Equal(t, strings.Count(outage, "the store answers again"), strings.Count(outage, "agent: the store can't be reached ("), outage)
 		assert.Equal(t, strings.Count(outage, "agent: lost"), strings.Count(outage, "agent: leading"), outage)
 	}
 	assert.LessOrEqual(t, strings.Count(p.stderr.String(), "level=WARN"), 8, "no flood")
-	p.signal(syscall.SIGTERM)
-	assert.Equal(t, 143, p.wait())
+	p.Signal(syscall.SIGTERM)
+	assert.Equal(t, 143, p.Wait())
 }
 
 // BenchmarkHandOver measures from the SIGTERM of the leader to the start of the next command.
@@ -179,19 +179,19 @@ func BenchmarkHandOver(b *testing.B) {
 		return l.start(append([]string{"run", "hello"}, self("helper-sleep")...)...)
 	}
 	leader := next()
-	leader.said(leader.stdout, "sleeping")
+	leader.Said(leader.stdout, "sleeping")
 	var total, worst time.Duration
 	for b.Loop() {
 		b.StopTimer()
 		follower := next()
-		follower.said(follower.stderr, "waiting for")
+		follower.Said(follower.stderr, "waiting for")
 		b.StartTimer()
 		stopped := time.Now()
-		leader.signal(syscall.SIGTERM)
-		follower.said(follower.stdout, "sleeping")
+		leader.Signal(syscall.SIGTERM)
+		follower.Said(follower.stdout, "sleeping")
 		took := time.Since(stopped)
 		total, worst = total+took, max(worst, took)
-		leader.wait()
+		leader.Wait()
 		leader = follower
 	}
 	b.ReportMetric(float64(total.Milliseconds())/float64(b.N), "ms/hand-over")

@@ -35,8 +35,8 @@ func TestTheCommandOfADaemonIsDeadBeforeTheNextOneStarts(t *testing.T) {
 		require.True(t, d.round(patience, strike, heal), "nobody took over; commands so far: %+v", d.lives())
 	}
 	for range max(1, tries()/3) { // two rounds each
-		fight(func(node string) { d.agents[node].signal(syscall.SIGSTOP) },
-			func(node string) { d.agents[node].signal(syscall.SIGCONT) })
+		fight(func(node string) { d.agents[node].Signal(syscall.SIGSTOP) },
+			func(node string) { d.agents[node].Signal(syscall.SIGCONT) })
 		fight(func(node string) { d.lines[node].BlackHole() },
 			func(node string) { d.lines[node].Heal() })
 	}
@@ -45,10 +45,10 @@ func TestTheCommandOfADaemonIsDeadBeforeTheNextOneStarts(t *testing.T) {
 	require.True(t, ok)
 	killed := d.agents[struck]
 	delete(d.agents, struck)
-	killed.signal(syscall.SIGKILL)
+	killed.Signal(syscall.SIGKILL)
 	last, ok := d.runs(struck, patience)
 	require.True(t, ok, "nobody took over; commands so far: %+v", d.lives())
-	d.agents[last].signal(syscall.SIGTERM)
-	assert.Equal(t, 0, d.agents[last].wait())
+	d.agents[last].Signal(syscall.SIGTERM)
+	assert.Equal(t, 0, d.agents[last].Wait())
 	d.verify(rounds + 2)
 }

@@ -30,27 +30,27 @@ func get(t *testing.T, url string) (code int, body string) {
 func TestTheWalk(t *testing.T) {
 	l := newLab(t)
 	dev := l.start("dev")
-	base := dev.said(dev.stdout, `(http://127\.0\.0\.1:\d+)`)[1]
+	base := dev.Said(dev.stdout, `(http://127\.0\.0\.1:\d+)`)[1]
 	for _, path := range []string{"/livez", "/readyz", "/readyz?verbose", "/metrics", "/"} {
 		code, body := get(t, base+path)
 		assert.Equal(t, 200, code, path)
 		assert.NotEmpty(t, body, path)
 	}
-	dev.said(dev.stdout, "store: sqlite://"+l.state+"/muster/muster.db")
-	hint := dev.said(dev.stdout, `(?m)^  (.* run hello .*)$`)[1]
+	dev.Said(dev.stdout, "store: sqlite://"+l.state+"/muster/muster.db")
+	hint := dev.Said(dev.stdout, `(?m)^  (.* run hello .*)$`)[1]
 	assert.Equal(t, os.Args[0]+" run hello --ttl 3s -- sh -c 'echo I lead with token $MUSTER_TOKEN; exec sleep 999'", hint)
-	dev.said(dev.stdout, "nobody leads hello")
+	dev.Said(dev.stdout, "nobody leads hello")
 
 	words := []string{"run", "hello", "--ttl", "3s", "--", "sh", "-c", "echo I lead with token $MUSTER_TOKEN; exec sleep 999"}
 	first := l.with("MUSTER_NODE=box-1").start(words...)
-	token := number(t, first.said(first.stdout, `^I lead with token (\d+)$`)[1])
-	said := first.said(first.stderr, `agent: leading hello with token (\d+) \(pid (\d+)\); try: kill -9 (\d+) in another terminal and see the other take over within ([\d.]+) s`)
-	assert.Equal(t, []string{fmt.Sprint(token), fmt.Sprint(first.pid()), fmt.Sprint(first.pid())}, said[1:4])
+	token := number(t, first.Said(first.stdout, `^I lead with token (\d+)$`)[1])
+	said := first.Said(first.stderr, `agent: leading hello with token (\d+) \(pid (\d+)\); try: kill -9 (\d+) in another terminal and see the other take over within ([\d.]+) s`)
+	assert.Equal(t, []string{fmt.Sprint(token), fmt.Sprint(first.PID()), fmt.Sprint(first.PID())}, said[1:4])
 	stated, err := time.ParseDuration(said[4] + "s")
 	require.NoError(t, err)
 	second := l.with("MUSTER_NODE=box-2").start(words...)
-	second.said(second.stderr, fmt.Sprintf(`agent: waiting for box-1 \(token %d\): at most %s s after it stops answering`, token, said[4]))
-	dev.said(dev.stdout, fmt.Sprintf(`box-1 leads hello with token %d`, token))
+	second.Said(second.stderr, fmt.Sprintf(`agent: waiting for box-1 \(token %d\): at most %s s after it stops answering`, token, said[4]))
+	dev.Said(dev.stdout, fmt.Sprintf(`box-1 leads hello with token %d`, token))
 	for _, metric := range []string{
 		`muster_build_info{`,
 		fmt.Sprintf(`muster_election_leader_token{election="hello"} %d`, token),
@@ -64,16 +64,16 @@ func TestTheWalk(t *testing.T) {
 	}
 
 	killed := time.Now()
-	first.signal(syscall.SIGKILL)
-	next := number(t, second.said(second.stdout, `^I lead with token (\d+)$`)[1])
+	first.Signal(syscall.SIGKILL)
+	next := number(t, second.Said(second.stdout, `^I lead with token (\d+)$`)[1])
 	took := time.Since(killed)
 	assert.Greater(t, next, token)
 	// What is stated is when the other knows that it leads; a busy machine needs some more to show it.
 	assert.Less(t, took, stated+2*time.Second)
-	dev.said(dev.stdout, fmt.Sprintf(`box-2 leads hello with token %d`, next))
+	dev.Said(dev.stdout, fmt.Sprintf(`box-2 leads hello with token %d`, next))
 
-	dev.signal(syscall.SIGINT)
-	assert.Equal(t, 0, dev.wait())
+	dev.Signal(syscall.SIGINT)
+	assert.Equal(t, 0, dev.Wait())
 	assert.Empty(t, dev.stderr.String())
 }
 
@@ -82,7 +82,7 @@ func TestSeveralDevsOnOneMachineGetAlong(t *testing.T) {
 	addresses := map[string]bool{}
 	for range 3 {
 		dev := l.start("dev")
-		base := dev.said(dev.stdout, `(http://127\.0\.0\.1:\d+)`)[1]
+		base := dev.Said(dev.stdout, `(http://127\.0\.0\.1:\d+)`)[1]
 		addresses[base] = true
 		code, _ := get(t, base+"/readyz")
 		assert.Equal(t, 200, code)
@@ -93,9 +93,9 @@ func TestSeveralDevsOnOneMachineGetAlong(t *testing.T) {
 func TestDevOfAnAddressThatIsTaken(t *testing.T) {
 	l := newLab(t)
 	dev := l.start("dev", "--addr", "127.0.0.1:0")
-	address := dev.said(dev.stdout, `http://(127\.0\.0\.1:\d+)`)[1]
+	address := dev.Said(dev.stdout, `http://(127\.0\.0\.1:\d+)`)[1]
 	second := l.run("dev", "--addr", address)
-	assert.Equal(t, 78, second.wait())
+	assert.Equal(t, 78, second.Wait())
 	assert.Contains(t, second.stderr.String(), address)
 	assert.Contains(t, second.stderr.String(), "choose another port")
 }
@@ -104,12 +104,12 @@ func TestDevAsJSONAndOnAnotherStore(t *testing.T) {
 	l := newLab(t)
 	url := "sqlite://" + t.TempDir() + "/my store.db"
 	dev := l.start("dev", "-o", "json", "--store", url)
-	dev.said(dev.stdout, `"event":"vacant"`)
+	dev.Said(dev.stdout, `"event":"vacant"`)
 	p := l.start(append([]string{"run", "hello", "--store", url}, self("helper-sleep")...)...)
 	p.leads(0)
-	dev.said(dev.stdout, `"event":"leader"`)
-	dev.signal(syscall.SIGTERM)
-	assert.Equal(t, 0, dev.wait())
+	dev.Said(dev.stdout, `"event":"leader"`)
+	dev.Signal(syscall.SIGTERM)
+	assert.Equal(t, 0, dev.Wait())
 	lines := strings.Split(strings.TrimSpace(dev.stdout.String()), "\n")
 	for _, line := range lines {
 		require.True(t, json.Valid([]byte(line)), line)
@@ -120,5 +120,5 @@ func TestDevAsJSONAndOnAnotherStore(t *testing.T) {
 	assert.True(t, strings.HasPrefix(ready.URL, "http://127.0.0.1:"), ready.URL)
 
 	text := l.start("dev", "--store", url)
-	text.said(text.stdout, ` run hello --store sqlite://\S*/my%20store\.db --ttl 3s -- sh`)
+	text.Said(text.stdout, ` run hello --store sqlite://\S*/my%20store\.db --ttl 3s -- sh`)
 }

@@ -59,9 +59,9 @@ func TestFlagsGoBeforeTheEnvironmentAndThatBeforeTheFile(t *testing.T) {
 	check := func(env []string, args ...string) string {
 		t.Helper()
 		p := l.command("", append([]string{"serve", "--check", "-c", path}, args...)...)
-		p.cmd.Env = append(p.cmd.Env, append([]string{"MUSTER_STORE=", "MUSTER_NODE="}, env...)...)
-		p.start()
-		require.Equal(t, 0, p.wait())
+		p.Cmd.Env = append(p.Cmd.Env, append([]string{"MUSTER_STORE=", "MUSTER_NODE="}, env...)...)
+		p.Start()
+		require.Equal(t, 0, p.Wait())
 		return p.out.String()
 	}
 	assert.Contains(t, check(nil), "store sqlite:///file.db, node from-file, listen 127.0.0.1:0")

@@ -10,21 +10,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/muster-go/muster/cmd/agent/internal/proctest"
 )
 
-// patience bounds every wait of these tests: far beyond what anything takes, so that a machine
-// whose cores are all busy fails none.
 const (
-	patience = 60 * time.Second
+	patience = proctest.Patience // bounds every wait of these tests
 	pollTime = 20 * time.Millisecond
 )
 
@@ -46,25 +44,23 @@ func newLab(t *testing.T) *lab {
 // newLabOn is newLab on a store of the test's own.
 func newLabOn(t *testing.T, store string) *lab { return &lab{t: t, store: store, dir: t.TempDir()} }
 
-// process is an agent that was started.
+// process is an agent.
 type process struct {
-	lab    *lab
-	cmd    *exec.Cmd
-	node   string
-	out    *output // stdout and stderr
-	done   chan struct{}
-	stdout bytes.Buffer // once done, if the agent isn't a daemon
+	proctest.Process
+	out    *proctest.Output // stdout and stderr
+	stdout bytes.Buffer     // once done, if the agent isn't a daemon
 }
 
 // command makes an agent whose state folder is that of the node; it isn't started yet.
 func (l *lab) command(node string, args ...string) *process {
-	p := &process{lab: l, node: node, out: newOutput(), done: make(chan struct{})}
-	p.cmd = exec.Command(os.Args[0], args...)
-	p.cmd.Env = append(os.Environ(), agentEnv+"=1", "XDG_STATE_HOME="+filepath.Join(l.dir, "state-"+node),
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), agentEnv+"=1", "XDG_STATE_HOME="+filepath.Join(l.dir, "state-"+node),
 		"XDG_CONFIG_HOME="+filepath.Join(l.dir, "config"), "MUSTER_STORE="+l.store, "MUSTER_NODE="+node, "NOTIFY_SOCKET=")
-	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
-	// The commands of an agent that was killed may hold its output for a moment; nobody waits for them.
-	p.cmd.WaitDelay = 5 * time.Second
+	p := &process{
+		Process: proctest.Process{T: l.t, Cmd: cmd, Name: node + ": agent"},
+		out:     new(proctest.Output),
+	}
+	cmd.Stdout, cmd.Stderr = p.out, p.out
 	return p
 }
 
@@ -90,8 +86,8 @@ func self(words ...string) string {
 func (l *lab) serve(node, elections string, env ...string) *process {
 	l.t.Helper()
 	p := l.command(node, "serve", "-c", l.config(node, elections))
-	p.cmd.Env = append(p.cmd.Env, env...)
-	p.start()
+	p.Cmd.Env = append(p.Cmd.Env, env...)
+	p.Start()
 	p.said(`serves on http://`)
 	return p
 }
@@ -100,86 +96,33 @@ func (l *lab) serve(node, elections string, env ...string) *process {
 func (l *lab) run(node string, args ...string) (code int, stdout, stderr string) {
 	l.t.Helper()
 	p := l.command(node, args...)
-	p.cmd.Stdout = &p.stdout
-	p.start()
-	code = p.wait()
+	p.Cmd.Stdout = &p.stdout
+	p.Start()
+	code = p.Wait()
 	return code, p.stdout.String(), p.out.String()
-}
-
-func (p *process) start() {
-	t := p.lab.t
-	t.Helper()
-	require.NoError(t, p.cmd.Start())
-	go func() {
-		defer close(p.done)
-		_ = p.cmd.Wait()
-		p.out.end()
-	}()
-	t.Cleanup(func() {
-		_ = p.cmd.Process.Kill()
-		<-p.done
-		if t.Failed() {
-			t.Logf("%s: agent %q: %v\n%s", p.node, p.cmd.Args[1:], p.cmd.ProcessState, p.out)
-		}
-	})
-}
-
-// wait waits for the end and gives the exit code; 128 + n for a process that signal n ended.
-func (p *process) wait() int {
-	p.lab.t.Helper()
-	select {
-	case <-p.done:
-	case <-time.After(patience):
-		require.FailNow(p.lab.t, "the agent did not end", "%s: agent %q\n%s", p.node, p.cmd.Args[1:], p.out)
-	}
-	status := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
-	if status.Signaled() {
-		return 128 + int(status.Signal())
-	}
-	return status.ExitStatus()
-}
-
-func (p *process) signal(s syscall.Signal) {
-	p.lab.t.Helper()
-	require.NoError(p.lab.t, p.cmd.Process.Signal(s))
 }
 
 // said waits until the output has a match, and gives its groups.
 func (p *process) said(pattern string) []string {
-	p.lab.t.Helper()
-	return p.saidAfter(0, pattern)
+	p.T.Helper()
+	return p.Said(p.out, pattern)
 }
 
 // saidAfter is said for what comes after so many bytes.
 func (p *process) saidAfter(offset int, pattern string) []string {
-	p.lab.t.Helper()
-	re := regexp.MustCompile("(?m)" + pattern)
-	late := time.After(patience)
-	for {
-		text, more, ended := p.out.state()
-		if match := re.FindStringSubmatch(text[min(offset, len(text)):]); match != nil {
-			return match
-		}
-		if ended {
-			require.FailNow(p.lab.t, "the agent ended without saying it", "%s: want %q\n%s", p.node, pattern, text)
-		}
-		select {
-		case <-more:
-		case <-late:
-			require.FailNow(p.lab.t, "the agent did not say it", "%s: want %q\n%s", p.node, pattern, text)
-		}
-	}
+	p.T.Helper()
+	return p.SaidAfter(p.out, offset, pattern)
 }
 
 // url is where the daemon serves.
 func (p *process) url() string {
-	p.lab.t.Helper()
+	p.T.Helper()
 	return p.said(`serves on (http://[^;]+);`)[1]
 }
 
 // get asks the daemon; change may alter the request.
 func (p *process) get(path string, change ...func(*http.Request)) (code int, body string) {
-	t := p.lab.t
+	t := p.T
 	t.Helper()
 	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, p.url()+path, nil)
 	require.NoError(t, err)
@@ -197,7 +140,7 @@ func (p *process) get(path string, change ...func(*http.Request)) (code int, bod
 
 // answers waits until a page has the code, and a body that matches, and gives the body.
 func (p *process) answers(path string, code int, pattern string) string {
-	t := p.lab.t
+	t := p.T
 	t.Helper()
 	var body string
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
@@ -211,7 +154,7 @@ func (p *process) answers(path string, code int, pattern string) string {
 
 // leads waits until the daemon leads the election.
 func (p *process) leads(election string) {
-	p.lab.t.Helper()
+	p.T.Helper()
 	p.answers("/leader/"+election, 200, `"leading":true`)
 }
 
@@ -263,45 +206,3 @@ func gone(t *testing.T, pid int) {
 	t.Helper()
 	require.Eventually(t, func() bool { return syscall.Kill(pid, 0) != nil }, patience, pollTime)
 }
-
-// output collects what a process writes.
-type output struct {
-	mu    sync.Mutex
-	buf   bytes.Buffer
-	more  chan struct{} // closed at the next change
-	ended bool
-}
-
-func newOutput() *output { return &output{more: make(chan struct{})} }
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	defer o.changed()
-	return o.buf.Write(b)
-}
-
-func (o *output) end() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.ended = true
-	o.changed()
-}
-
-func (o *output) changed() {
-	close(o.more)
-	o.more = make(chan struct{})
-}
-
-func (o *output) state() (text string, more <-chan struct{}, ended bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String(), o.more, o.ended
-}
-
-func (o *output) String() string {
-	text, _, _ := o.state()
-	return text
-}
-
-func (o *output) len() int { return len(o.String()) }

@@ -23,8 +23,8 @@ func TestReload(t *testing.T) {
 	hup := func(elections, says string) {
 		t.Helper()
 		l.config("box-1", elections)
-		said := p.out.len()
-		p.signal(syscall.SIGHUP)
+		said := p.out.Len()
+		p.Signal(syscall.SIGHUP)
 		p.saidAfter(said, says)
 	}
 
@@ -49,12 +49,12 @@ func TestReload(t *testing.T) {
 	assert.Len(t, lives(t, stays), 1, "what did not change was left alone")
 
 	// The rest needs a restart.
-	said := p.out.len()
+	said := p.out.Len()
 	rewrite(t, filepath.Join(l.dir, "box-1.yaml"), func(text string) string {
 		return strings.Replace(text, "listen: 127.0.0.1:0", "listen: 127.0.0.1:1\nnode: other\n", 1)
 	})
-	p.signal(syscall.SIGHUP)
+	p.Signal(syscall.SIGHUP)
 	p.saidAfter(said, `agent: node, listen: a change takes effect only when the agent is started again`)
-	p.signal(syscall.SIGTERM)
-	assert.Equal(t, 0, p.wait())
+	p.Signal(syscall.SIGTERM)
+	assert.Equal(t, 0, p.Wait())
 }

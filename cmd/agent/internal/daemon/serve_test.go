@@ -36,7 +36,7 @@ func TestOneOfTwoDaemonsLeadsAndRunsItsCommand(t *testing.T) {
 		assert.Contains(t, body, `doesn't stand for an election "jo"`)
 	})
 	t.Run("a kill lets the other take over", func(t *testing.T) {
-		one.signal(syscall.SIGKILL)
+		one.Signal(syscall.SIGKILL)
 		two.leads("job")
 		two.leads("web/eu")
 		all := lived(t, note, 2)
@@ -44,8 +44,8 @@ func TestOneOfTwoDaemonsLeadsAndRunsItsCommand(t *testing.T) {
 		gone(t, first.pid)
 	})
 	t.Run("SIGTERM stops the command, gives the leadership up and exits with 0", func(t *testing.T) {
-		two.signal(syscall.SIGTERM)
-		assert.Equal(t, 0, two.wait())
+		two.Signal(syscall.SIGTERM)
+		assert.Equal(t, 0, two.Wait())
 		gone(t, lived(t, note, 2)[1].pid)
 		code, stdout, _ := l.run("x", "election", "ls", "-o", "json")
 		assert.Equal(t, 0, code)
@@ -90,8 +90,8 @@ func duel(t *testing.T, n int, strike, heal func(p *process, fault string)) {
 
 func TestTheCommandOfAFrozenDaemonIsDeadBeforeTheNextOneStarts(t *testing.T) {
 	duel(t, 3,
-		func(p *process, _ string) { p.signal(syscall.SIGSTOP) },
-		func(p *process, _ string) { p.signal(syscall.SIGCONT) })
+		func(p *process, _ string) { p.Signal(syscall.SIGSTOP) },
+		func(p *process, _ string) { p.Signal(syscall.SIGCONT) })
 }
 
 func TestTheCommandIsDeadBeforeTheNextOneStartsWhenEveryStoreCallHangs(t *testing.T) {
@@ -123,8 +123,8 @@ func TestACommandThatEndsIsRunAgainWhileLeading(t *testing.T) {
 	p := l.serve("box-1", "  job: {run: "+self("helper-exit", "7")+"}\n")
 	p.said(`job: the command ended with code 7; running it again in 400 ms`)
 	p.answers("/v1/status", 200, `"last":"ended with code 7"`)
-	p.signal(syscall.SIGINT)
-	assert.Equal(t, 0, p.wait())
+	p.Signal(syscall.SIGINT)
+	assert.Equal(t, 0, p.Wait())
 }
 
 func TestWhatTheCommandGets(t *testing.T) {
@@ -139,15 +139,15 @@ func TestASecondCtrlCKillsTheCommands(t *testing.T) {
 	note := filepath.Join(l.dir, "note")
 	p := l.serve("box-1", "  job: {ttl: 1h, grace: 20m, run: "+self("helper-deaf", note)+"}\n")
 	pid := lived(t, note, 1)[0].pid
-	p.signal(syscall.SIGINT)
+	p.Signal(syscall.SIGINT)
 	p.said(`agent: stopping$`)
 	require.Eventually(t, func() bool {
 		select {
-		case <-p.done:
+		case <-p.Done():
 			return true
 		default:
-			_ = p.cmd.Process.Signal(syscall.SIGTERM) // changes nothing
-			_ = p.cmd.Process.Signal(syscall.SIGINT)
+			_ = p.Cmd.Process.Signal(syscall.SIGTERM) // changes nothing
+			_ = p.Cmd.Process.Signal(syscall.SIGINT)
 			return false
 		}
 	}, patience, 200*time.Millisecond)
@@ -190,8 +190,8 @@ func TestAStoreThatHangsDoesNotKeepTheDaemonFromStopping(t *testing.T) {
 		p := l.serve("box-1", "  web: {}\n")
 		p.answers("/readyz", 503, `\[-\] store:`)
 		began := time.Now()
-		p.signal(syscall.SIGTERM)
-		assert.Equal(t, 0, p.wait())
+		p.Signal(syscall.SIGTERM)
+		assert.Equal(t, 0, p.Wait())
 		assert.Less(t, time.Since(began), 9*time.Second, "nobody waited for it")
 	})
 	t.Run("while it leads", func(t *testing.T) {
@@ -200,8 +200,8 @@ func TestAStoreThatHangsDoesNotKeepTheDaemonFromStopping(t *testing.T) {
 		p := l.serve("box-1", "  job: {ttl: 3s, run: "+self("helper-live", note)+"}\n", faultEnv+"="+fault)
 		pid := lived(t, note, 1)[0].pid
 		inject(t, fault, "hang")
-		p.signal(syscall.SIGTERM)
-		assert.Equal(t, 0, p.wait())
+		p.Signal(syscall.SIGTERM)
+		assert.Equal(t, 0, p.Wait())
 		gone(t, pid)
 	})
 }

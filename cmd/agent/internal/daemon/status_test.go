@@ -55,7 +55,7 @@ func TestStatusAndGraph(t *testing.T) {
 
 	code, stdout, stderr := l.run("box-1", "status")
 	assert.Equal(t, 0, code, stderr)
-	assert.Regexp(t, `^box-1 \(pid `+number(one.cmd.Process.Pid)+`\) on http://127.0.0.1:\d+, up [^:]+: ready\nstore `+regexpQuote(l.store)+`\n\n`+
+	assert.Regexp(t, `^box-1 \(pid `+number(one.Cmd.Process.Pid)+`\) on http://127.0.0.1:\d+, up [^:]+: ready\nstore `+regexpQuote(l.store)+`\n\n`+
 		`ELECTION +LEADER +YOU +TOKEN +LEFT +WAITING +COMMAND\n`+
 		`job +box-1 +leads +\d+ +[\d.]+ m?s +1 +runs \(pid `+number(pid)+`\)\n`+
 		`web +box-1 +leads +\d+ +[\d.]+ m?s +1 +-\n$`, stdout)
@@ -99,8 +99,8 @@ func TestADaemonThatIsNotThereIsSaid(t *testing.T) {
 	assert.Equal(t, 69, code)
 	assert.Contains(t, stderr, "start one with agent serve")
 	p := l.serve("box-1", "  web: {}\n")
-	p.signal(syscall.SIGKILL)
-	p.wait()
+	p.Signal(syscall.SIGKILL)
+	p.Wait()
 	code, _, stderr = l.run("box-1", "graph")
 	assert.Equal(t, 69, code)
 	assert.Regexp(t, `agent: the daemon of \S+ \(pid \d+, on 127.0.0.1:\d+\) is gone, and left without a farewell`, stderr)
@@ -109,11 +109,11 @@ func TestADaemonThatIsNotThereIsSaid(t *testing.T) {
 	again := l.serve("box-1", "  web: {}\n")
 	code, _, _ = l.run("box-1", "graph")
 	assert.Equal(t, 0, code, "the next one is found")
-	again.signal(syscall.SIGSTOP)
+	again.Signal(syscall.SIGSTOP)
 	code, _, stderr = l.run("box-1", "status", "--timeout", "300ms")
 	assert.Equal(t, 69, code)
 	assert.Contains(t, stderr, "doesn't answer within 300 ms: is it frozen?")
-	again.signal(syscall.SIGCONT)
+	again.Signal(syscall.SIGCONT)
 
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

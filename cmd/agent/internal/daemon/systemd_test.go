@@ -67,12 +67,12 @@ func TestSystemdIsTold(t *testing.T) {
 	}
 	m.hears(`^WATCHDOG=1$`)
 
-	p.signal(syscall.SIGHUP)
+	p.Signal(syscall.SIGHUP)
 	m.hears(`^RELOADING=1\nMONOTONIC_USEC=\d+$`)
 	m.hears(`^READY=1$`)
 	p.said(`configuration .* taken over`)
 
-	p.signal(syscall.SIGTERM)
+	p.Signal(syscall.SIGTERM)
 	m.hears(`^STOPPING=1$`)
-	assert.Equal(t, 0, p.wait())
+	assert.Equal(t, 0, p.Wait())
 }

@@ -13,11 +13,11 @@ import (
 func TestTheDaemonsWordsAsJSON(t *testing.T) {
 	l := newLab(t)
 	p := l.command("box-1", "serve", "-o", "json", "-c", l.config("c", "  web: {}\n"))
-	p.start()
+	p.Start()
 	p.said(`"event":"ready"`)
 	p.said(`"event":"leading"`)
-	p.signal(syscall.SIGTERM)
-	require.Equal(t, 0, p.wait())
+	p.Signal(syscall.SIGTERM)
+	require.Equal(t, 0, p.Wait())
 	events := map[string]bool{}
 	for line := range strings.Lines(p.out.String()) {
 		var l struct {
@@ -41,7 +41,7 @@ func TestTheDaemonsWordsAsJSON(t *testing.T) {
 func TestWhatIsWarnedOf(t *testing.T) {
 	l := newLab(t)
 	p := l.command("box-1", "serve", "-c", l.config("c", "  web: {}\n"), "--store", "mem://", "--listen", "0.0.0.0:0")
-	p.start()
+	p.Start()
 	p.said(`agent: mem:// is private to this process`)
 	p.said(`agent: serving on \S+:\d+: whoever reaches it can read who leads`)
 	p.said(`serves on http://localhost:\d+; store`)
