@@ -31,6 +31,10 @@ var Rules = []Rule{
 		Why: "a driver knows the contract only: neither another driver nor a capability",
 	},
 	{
+		Who: "store/etcdstore/queues",
+		Why: "it holds a test only, which is free to import anything; nobody imports it",
+	},
+	{
 		Who: "store/etcdstore/scenario",
 		Why: "it holds tests only, which are free to import anything; nobody imports it",
 	},

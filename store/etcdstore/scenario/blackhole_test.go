@@ -13,6 +13,7 @@ import (
 const duels = 20
 
 func TestWhileEtcdIsABlackHoleAtRandomMomentsNoTwoContextsOverlap(t *testing.T) {
+	t.Parallel()
 	server := etcdtest.Start(t, etcdtest.Settings{})
 	for i := range duels {
 		ttl := time.Duration(2+i%2) * time.Second

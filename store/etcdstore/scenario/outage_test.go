@@ -44,9 +44,8 @@ func TestAfterAnOutageOneLeadsAndNeverTwo(t *testing.T) {
 				if running := led.running(); len(running) == 1 {
 					before = running[0]
 				}
-				known, err := a.worker.Leader(t.Context())
-				return err == nil && known.Token >= before.token
-			}, patience, pollTime)
+				return before.who == "b" && a.standsBehind(before.token)
+			}, patience, time.Second)
 
 			struck := time.Now()
 			server.Stop()

@@ -83,6 +83,31 @@ func newStand(t *testing.T, url, election, name string, ttl time.Duration, led *
 	return s
 }
 
+// standsBehind says whether the stand's record was created after that of the claim with the token, in
+// a store whose floor is 0, and that it has known so for a second: it has seen the token.
+func (s *stand) standsBehind(token uint64) bool {
+	behind := func() (rev uint64) {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		standing, err := s.queue.Candidates(ctx, s.worker.ServiceName())
+		if err != nil {
+			return 0
+		}
+		for _, c := range standing {
+			if c.Holder == s.worker.Candidate().Holder {
+				rev = c.CreateRev
+			}
+		}
+		return rev
+	}
+	first := behind()
+	if first <= token {
+		return false
+	}
+	<-time.After(time.Second)
+	return behind() == first
+}
+
 // waits waits until the stand is in the queue behind somebody.
 func (s *stand) waits() {
 	s.t.Helper()

@@ -1,0 +1,66 @@
+package queues
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/muster-go/muster/claimer"
+	"github.com/muster-go/muster/claimer/claimertest"
+	"github.com/muster-go/muster/internal/etcdtest"
+	"github.com/muster-go/muster/store"
+	"github.com/muster-go/muster/store/etcdstore"
+)
+
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	etcdtest.VerifyTestMain(m)
+}
+
+func TestQueueOnEtcdPassesTheKit(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes most of a minute: left out by -short")
+	}
+	const ttl = 2 * time.Second
+	server := etcdtest.Start(t, etcdtest.Settings{})
+	log := slog.New(slog.DiscardHandler)
+	var mu sync.Mutex
+	proxies := map[claimer.Claimer]*etcdtest.Proxy{}
+	lever := func(pull func(*etcdtest.Proxy)) func(claimer.Claimer) {
+		return func(c claimer.Claimer) {
+			mu.Lock()
+			defer mu.Unlock()
+			pull(proxies[c])
+		}
+	}
+	claimertest.Run(t, claimertest.Harness{
+		Open: func(t testing.TB) claimer.Claimer {
+			proxy := etcdtest.NewProxy(t, server.Endpoint())
+			url := etcdtest.URL("muster/test", proxy.Endpoint())
+			st, err := store.Openers{"etcd": etcdstore.Open}.Open(context.Background(), url, store.Config{Logger: log, Fresh: true})
+			require.NoError(t, err)
+			q, err := claimer.New(claimer.Config{Store: st, TTL: ttl, Logger: log})
+			require.NoError(t, err)
+			t.Cleanup(func() {
+				proxy.Heal()
+				_ = q.Close()
+				_ = st.Close()
+				proxy.Close()
+			})
+			mu.Lock()
+			defer mu.Unlock()
+			proxies[q] = proxy
+			return q
+		},
+		Duration:      ttl * 8 / 10,
+		WorstFailover: ttl*101/100 + time.Second,
+		Cut:           lever((*etcdtest.Proxy).Cut),
+		Freeze:        lever((*etcdtest.Proxy).BlackHole),
+		Heal:          lever((*etcdtest.Proxy).Heal),
+		Kill:          lever((*etcdtest.Proxy).BlackHole),
+	})
+}
