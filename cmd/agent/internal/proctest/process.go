@@ -2,6 +2,7 @@ package proctest
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"regexp"
 	"syscall"
@@ -29,6 +30,8 @@ func (p *Process) Start() {
 	p.T.Helper()
 	// The children of a process that was killed may hold its output for a moment; nobody waits for them.
 	p.Cmd.WaitDelay = 5 * time.Second
+	// The race detector would have each process of these, guardians too, wait for a second at its end.
+	p.Cmd.Env = append(p.Cmd.Environ(), "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	require.NoError(p.T, p.Cmd.Start())
 	p.done = make(chan struct{})
 	go func() {
