@@ -12,6 +12,7 @@ import (
 
 	"github.com/muster-go/muster/cmd/agent/internal/cli"
 	"github.com/muster-go/muster/cmd/agent/internal/guard"
+	"github.com/muster-go/muster/internal/etcdtest"
 	"github.com/muster-go/muster/store"
 	"github.com/muster-go/muster/store/storetest"
 )
@@ -40,7 +41,7 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "6"); err != nil { // the tests wait, for the most part
 		panic(err)
 	}
-	os.Exit(m.Run())
+	etcdtest.VerifyTestMain(m)
 }
 
 // testOpeners are the agent's, with faults that tests can switch on.

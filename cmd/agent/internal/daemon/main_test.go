@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/muster-go/muster/cmd/agent/internal/cli"
 	"github.com/muster-go/muster/cmd/agent/internal/guard"
 	"github.com/muster-go/muster/internal/bootclock"
@@ -45,7 +47,7 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "6"); err != nil { // the tests wait, for the most part
 		panic(err)
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // openers are drivers that tests can disturb with the file of faultEnv; hang never opens, and locked
