@@ -1,4 +1,4 @@
-package scenario_test
+package queues
 
 import (
 	"fmt"
@@ -12,6 +12,8 @@ import (
 
 	"github.com/muster-go/muster/claimer"
 	"github.com/muster-go/muster/internal/etcdtest"
+	"github.com/muster-go/muster/store"
+	"github.com/muster-go/muster/store/etcdstore"
 	"github.com/muster-go/muster/tracker"
 )
 
@@ -23,16 +25,17 @@ type fleet struct {
 func newFleet(t *testing.T, elections int, ttl time.Duration) *fleet {
 	t.Helper()
 	f := &fleet{server: etcdtest.Start(t, etcdtest.Settings{})}
-	st := openStore(t, f.server.URL("fleet")+"?fresh=true")
+	st, err := store.Openers{"etcd": etcdstore.Open}.Open(t.Context(), f.server.URL("fleet")+"?fresh=true", store.Config{})
+	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, st.Close()) })
-	queue, err := claimer.New(claimer.Config{Store: st, TTL: ttl, Logger: logger(t)})
+	queue, err := claimer.New(claimer.Config{Store: st, TTL: ttl})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, queue.Close()) })
 	var workers []*tracker.Worker
 	for i := range elections {
 		worker, err := tracker.New(tracker.Config{
 			Claimer: queue, Candidate: claimer.Candidate{Name: fmt.Sprintf("e-%d", i), Holder: "box"},
-			Duration: ttl * 2 / 5, Logger: logger(t),
+			Duration: ttl * 2 / 5,
 		})
 		require.NoError(t, err)
 		t.Cleanup(func() { assert.NoError(t, worker.Wait()) })
@@ -44,7 +47,7 @@ func newFleet(t *testing.T, elections int, ttl time.Duration) *fleet {
 			_, _, leads := w.Leadership()
 			return !leads
 		})
-	}, patience, pollTime, "not all %d elections are led", elections)
+	}, 2*time.Minute, 20*time.Millisecond, "not all %d elections are led", elections)
 	return f
 }
 
@@ -57,14 +60,13 @@ func total(counts map[string]int) int {
 }
 
 func TestAThousandElectionsAtRestCostAsManyRequestsAsOne(t *testing.T) {
-	t.Parallel()
-	const ttl = 4 * time.Second // a busy machine must not lose a lease
+	const ttl = 10 * time.Second // a busy machine must not lose a lease
 	one, many := newFleet(t, 1, ttl), newFleet(t, 1000, ttl)
 	// What the joining left to do may take a while: the lease looks for ghosts for two TTLs if a busy
 	// machine made it give up a request.
 	for window := 1; ; window++ {
 		oneBefore, manyBefore, began := one.server.Requests(), many.server.Requests(), time.Now()
-		<-time.After(2 * ttl)
+		<-time.After(8 * time.Second)
 		oneAfter, manyAfter, took := one.server.Requests(), many.server.Requests(), time.Since(began).Seconds()
 		ofOne, ofMany := total(oneAfter)-total(oneBefore), total(manyAfter)-total(manyBefore)
 		t.Logf("one election: %.2f requests/s; a thousand: %.2f requests/s", float64(ofOne)/took, float64(ofMany)/took)
@@ -73,6 +75,6 @@ func TestAThousandElectionsAtRestCostAsManyRequestsAsOne(t *testing.T) {
 		if ofMany <= ofOne+4 {
 			return
 		}
-		require.Less(t, window, 6, "one: %v → %v; a thousand: %v → %v", oneBefore, oneAfter, manyBefore, manyAfter)
+		require.Less(t, window, 8, "one: %v → %v; a thousand: %v → %v", oneBefore, oneAfter, manyBefore, manyAfter)
 	}
 }
