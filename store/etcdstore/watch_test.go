@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -223,6 +224,26 @@ func TestManyWatchesShareOneStreamAndCostNothingAtRest(t *testing.T) {
 	create(t, d, fmt.Sprint(n-1), "")
 	watches[n-1].wait(t, store.EventPut)
 	assert.Len(t, watches[0].kinds(), 1)
+}
+
+func TestTheEndOfAWatchIsToldToTheServerToo(t *testing.T) {
+	t.Parallel()
+	server := etcdtest.Start(t, etcdtest.Settings{})
+	d := open(t, server.URL("muster"))
+	defer func() { require.NoError(t, d.Close()) }()
+	const n = 20
+	for round := 1; round <= 2; round++ {
+		ctx, cancel := context.WithCancel(t.Context())
+		var ended sync.WaitGroup
+		for i := range n {
+			ended.Go(func() { assert.ErrorIs(t, d.Watch(ctx, fmt.Sprint(i), func(store.Event) {}), context.Canceled) })
+		}
+		messages := func() int { return server.Requests()["Watch"] }
+		require.Eventually(t, func() bool { return messages() == (2*round-1)*n }, 30*time.Second, 5*time.Millisecond, "each begins")
+		cancel()
+		ended.Wait()
+		require.Eventually(t, func() bool { return messages() == 2*round*n }, 30*time.Second, 5*time.Millisecond, "each ends")
+	}
 }
 
 func TestCloseAndContextsEndWhatABlackHoleHolds(t *testing.T) {
