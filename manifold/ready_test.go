@@ -53,9 +53,9 @@ func TestAfterReadyStartsOnceTheInputIsReady(t *testing.T) {
 			"below": f.guarded("box", "below", after(0), "app"),
 		})
 		for range 2 { // the input's next worker isn't ready either
-			time.Sleep(59 * time.Second)
+			time.Sleep(58 * time.Second) // and a second after the bounce
 			assert.NotContains(t, f.working("box"), "app")
-			time.Sleep(2 * time.Second)
+			time.Sleep(3 * time.Second)
 			assert.Equal(t, []string{"app", "below"}, f.working("box"))
 			bounce <- struct{}{}
 			time.Sleep(time.Second)
