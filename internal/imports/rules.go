@@ -35,6 +35,10 @@ var Rules = []Rule{
 		Why: "it holds a test only, which is free to import anything; nobody imports it",
 	},
 	{
+		Who: "store/etcdstore/rest",
+		Why: "it holds a test only, which is free to import anything; nobody imports it",
+	},
+	{
 		Who: "store/etcdstore/scenario",
 		Why: "it holds tests only, which are free to import anything; nobody imports it",
 	},

@@ -1,4 +1,4 @@
-package queues
+package rest
 
 import (
 	"fmt"
