@@ -47,6 +47,14 @@ var Rules = []Rule{
 		Why: "a capability works on any driver, so it names none",
 	},
 	{
+		Who: "claimer/fence", May: []string{"claimer"},
+		Why: "what fences share names no resource, and no driver: only what a claim is",
+	},
+	{
+		Who: "claimer/fence/*", May: []string{"claimer", "claimer/fence"},
+		Why: "each kind of resource has a fence of its own, and who fences rows doesn't link etcd's client",
+	},
+	{
 		Who: "switchset", May: []string{"store"},
 		Why: "a capability works on any driver, so it names none; liveness needs no leadership",
 	},
@@ -105,7 +113,7 @@ var Limits = []Limit{
 	},
 	{
 		Import: "go.etcd.io/etcd",
-		Who:    []string{"store/etcdstore", "internal/etcdtest"},
+		Who:    []string{"store/etcdstore", "claimer/fence/etcdfence", "internal/etcdtest"},
 		Why:    "a program links only the drivers that it names",
 	},
 	{
@@ -119,6 +127,7 @@ var Limits = []Limit{
 // through others.
 var TestOnly = []string{
 	"testing",
+	"github.com/anishathalye/porcupine",
 	"github.com/juju/clock/testclock",
 	"github.com/juju/testing",
 	"github.com/juju/worker/v4/workertest",
