@@ -92,6 +92,24 @@ func TestR12AHeldClaimIsExtendedAgainAfterNobodyDidForLong(t *testing.T) {
 	})
 }
 
+func TestR10AnExtensionWaitsForARenewalIfTheSessionMayEndSooner(t *testing.T) {
+	in(t, func(w world) {
+		p := w.process()
+		hold, err := p.Hold(w.claim(p, "a"))
+		require.NoError(t, err)
+		defer hold.Release()
+		p.faults.Inject(storetest.Fault{Kind: storetest.Hang, Ops: []storetest.Op{storetest.Renew}})
+		time.Sleep(ttl * 3 / 10)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_, err = p.Claim(ctx, candidate("a"), d)
+		require.ErrorIs(t, err, context.DeadlineExceeded, "the session may end before the claim would")
+		p.faults.Heal()
+		w.claim(p, "a")
+		assert.GreaterOrEqual(t, hold.Deadline().Sub(bootclock.Clock.Now()), d)
+	})
+}
+
 func TestR12LostIsClosedAtTheDeadlineThoughTheConfirmationHangs(t *testing.T) {
 	in(t, func(w world) {
 		var stuck *stuckUpdates

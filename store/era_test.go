@@ -274,3 +274,26 @@ func TestR5AForeignRootRecordIsRefused(t *testing.T) {
 		assert.ErrorContains(t, err, "choose another prefix")
 	})
 }
+
+// As after a restore that nothing else shows: the key is this process's, the record isn't.
+func TestR5ARecordThatReappearsIsDeletedNotAdopted(t *testing.T) {
+	in(t, func(w world) {
+		s, h := w.open(store.Config{})
+		_, l := w.lease(s)
+		r, err := l.Create(context.Background(), prefix+"a", nil)
+		require.NoError(t, err)
+		for _, write := range []store.Write{
+			{Kind: store.Delete, Key: r.Key, If: r.ModRev},
+			{Kind: store.Create, Key: r.Key, Session: l.ID()},
+		} {
+			outcomes, err := h.Apply(context.Background(), []store.Write{write})
+			require.NoError(t, err)
+			require.NoError(t, outcomes[0].Err)
+		}
+		time.Sleep(2 * ttl) // ten renewals
+		require.True(t, l.Valid())
+		snap, err := s.List(context.Background(), prefix)
+		require.NoError(t, err)
+		assert.Empty(t, snap.Records)
+	})
+}

@@ -93,6 +93,19 @@ func TestAlarmsAreTimersAtATime(t *testing.T) {
 	})
 }
 
+func TestR2TheClockCountsWhatTheMachineSlept(t *testing.T) {
+	before := bootclock.Clock.Now()
+	defer bootclock.Suspend(int64(time.Hour))()
+	for resumed := time.Now(); time.Since(resumed) <= bootclock.Window; {
+		if got := bootclock.Clock.Now().Sub(before); got < 0 {
+			t.Fatalf("the clock ran backwards, by %v", -got)
+		}
+	}
+	if got := bootclock.Clock.Now().Sub(before); got < time.Hour {
+		t.Fatalf("after an hour's sleep the clock had moved on by %v", got)
+	}
+}
+
 func TestFromBootIsTheKernelsReadingOrAMomentEarlier(t *testing.T) {
 	low := bootclock.ReadBoot()
 	got := bootclock.FromBoot(bootclock.Clock.Now())

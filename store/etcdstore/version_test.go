@@ -47,10 +47,10 @@ func serveOld(t *testing.T, version string) string {
 }
 
 // serve serves what is registered until the test's end, and gives its address.
-func serve(t *testing.T, register func(*grpc.Server)) string {
+func serve(t *testing.T, register func(*grpc.Server), options ...grpc.ServerOption) string {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	server := grpc.NewServer()
+	server := grpc.NewServer(options...)
 	register(server)
 	done := make(chan struct{})
 	go func() {

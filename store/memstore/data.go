@@ -101,9 +101,7 @@ func (s *Service) list(prefix string) store.Snapshot {
 			snap.Records = append(snap.Records, r)
 		}
 	}
-	slices.SortFunc(snap.Records, func(a, b store.Record) int {
-		return cmp.Or(cmp.Compare(a.CreateRev, b.CreateRev), cmp.Compare(a.Key, b.Key))
-	})
+	slices.SortFunc(snap.Records, store.CompareRecords)
 	return snap
 }
 

@@ -109,6 +109,19 @@ func TestAWatchThatFellBehindTheChangeLogReadsEverythingAnew(t *testing.T) {
 	assert.Equal(t, "last", w.wait(t, store.EventPut).Record.Key)
 }
 
+// One that is taken before could be committed after a greater one, behind the back of a watch that has
+// told that one.
+func TestR6ARevisionIsTakenInTheTransactionThatWrites(t *testing.T) {
+	t.Parallel()
+	d := open(t, newPath(t))
+	before := create(t, d, "before", "")
+	require.ErrorIs(t, sqlstore.UndoneWrite(d), sqlstore.ErrUndone)
+	snapshot, err := d.List(context.Background(), "")
+	require.NoError(t, err)
+	assert.Equal(t, before, snapshot.Rev, "it was undone with the rest")
+	assert.Equal(t, before+1, create(t, d, "after", ""))
+}
+
 func TestOtherWritesDoNotKeepASessionAlive(t *testing.T) {
 	t.Parallel()
 	a, _, tick := observed(t)
