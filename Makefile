@@ -64,6 +64,10 @@ fuzz: ## fuzz each fuzz test for FUZZTIME
 		done; \
 	done
 
+.PHONY: mutants
+mutants: ## break the code on purpose, in one way after another, and see a test fail each time (ARGS='-run R5 -v')
+	go run ./internal/mutants/run $(ARGS)
+
 .PHONY: cover
 cover: ## measure the tests' coverage into coverage.html
 	go test -coverprofile=coverage.out -coverpkg=./... $(PKG)
