@@ -53,13 +53,13 @@ func (r *root) readAfter(ctx context.Context, prefix string) (Snapshot, rootReco
 		return snap, now, err
 	}
 	var snap Snapshot
-	now, err := r.readBy(ctx, 0, func(ctx context.Context) (Snapshot, error) {
+	now, err := r.readBy(ctx, 0, rootKey, func(ctx context.Context, what string) (Snapshot, error) {
 		both, err := call(ctx, r.s, r.s.slots, "list", r.s.cfg.CallTimeout, func(ctx context.Context) ([2]Snapshot, error) {
-			first, second, err := pairs.ListPair(ctx, prefix, rootPrefix)
+			first, second, err := pairs.ListPair(ctx, prefix, what)
 			return [2]Snapshot{first, second}, err
 		})
 		if err != nil {
-			return Snapshot{}, fmt.Errorf("read %q and %q: %w", prefix, rootPrefix, err)
+			return Snapshot{}, fmt.Errorf("read %q and %q: %w", prefix, what, err)
 		}
 		snap = both[0]
 		return both[1], nil

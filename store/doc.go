@@ -35,7 +35,7 @@
 // use, and that the era is of age, stand in marks below "root/<era>/", which are created and never changed:
 // a late write of an era that is over changes nothing. A process that sees the record gone, the era
 // changed or revisions run backwards loses its leases at once; it watches the record, and reads it
-// at every decision and at every tenth renewal. In an era younger than the longest TTL, of those
+// at every decision, with the marks at every tenth renewal. In an era younger than the longest TTL, of those
 // that this process saw in use before, too, nobody leads, for a living holder may not have heard
 // yet; except where the driver proves that none can be alive, or Config.Fresh says so. A process
 // that remembers greater tokens than the era has reached begins a new era, with a greater floor.

@@ -178,6 +178,29 @@ func TestR5TheLongestTTLOfAnybodyCounts(t *testing.T) {
 	})
 }
 
+func TestR5WhatIsKnownOfASettledEraIsNotReadAgain(t *testing.T) {
+	in(t, func(w world) {
+		if !w.pairs {
+			return // it reads nothing at once
+		}
+		s1, h1 := w.open(store.Config{})
+		_, l1 := w.lease(s1)
+		_, err := decide(w, l1, "a")
+		require.NoError(t, err)
+		assert.Equal(t, "root/era", h1.second)
+
+		// A wipe that nobody has told it of yet: the era of another is read in full, and is young.
+		h1.set(func(op string) (func() error, func() error) {
+			return func() error { h1.set(nil); w.service.Wipe(); w.lease(first(w.open(store.Config{}))); return nil }, nil
+		})
+		_, _, err = l1.Decide(context.Background(), prefix)
+		require.ErrorIs(t, err, store.ErrSessionGone)
+		assert.Equal(t, "root/", h1.second)
+	})
+}
+
+func first[A, B any](a A, _ B) A { return a }
+
 func TestR5FreshIsTheWordOfTheUser(t *testing.T) {
 	in(t, func(w world) {
 		w.service.Wipe()

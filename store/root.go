@@ -103,11 +103,12 @@ func (e *YoungError) Error() string { return e.Reason }
 // revisions that ran backwards or that are below what this process has witnessed start a new era.
 // ttl, if not 0, is a TTL that is to be in use.
 func (r *root) read(ctx context.Context, ttl time.Duration) (rootRecord, error) {
-	return r.readBy(ctx, ttl, func(ctx context.Context) (Snapshot, error) { return r.s.List(ctx, rootPrefix) })
+	return r.readBy(ctx, ttl, rootPrefix, r.s.List)
 }
 
-// readBy is read, with a way of its own to list what stands below rootPrefix.
-func (r *root) readBy(ctx context.Context, ttl time.Duration, list func(context.Context) (Snapshot, error)) (rootRecord, error) {
+// readBy is read, with a way of its own to list. With rootKey for what, the marks of an era that is
+// known to be settled aren't read again: they are only ever created.
+func (r *root) readBy(ctx context.Context, ttl time.Duration, what string, list func(context.Context, string) (Snapshot, error)) (rootRecord, error) {
 	r.mu.Lock()
 	r.longest = max(r.longest, ttl)
 	r.mu.Unlock()
@@ -115,13 +116,23 @@ func (r *root) readBy(ctx context.Context, ttl time.Duration, list func(context.
 		r.mu.Lock()
 		seen := r.witnessed // what was known before the read is sent; the read can't show less
 		r.mu.Unlock()
-		snap, err := list(ctx)
+		if !seen.known.Settled {
+			what = rootPrefix
+		}
+		snap, err := list(ctx, what)
 		if err != nil {
 			return rootRecord{}, err
 		}
 		now, modRev, err := parseRoot(snap.Records)
 		if err != nil {
 			return rootRecord{}, err
+		}
+		if what == rootKey {
+			if now.Era != seen.known.Era {
+				what = rootPrefix
+				continue
+			}
+			now.TTL, now.Settled = seen.known.TTL, true
 		}
 		want, why, err := r.mend(ctx, now, snap.Rev, seen)
 		if err != nil {

@@ -29,6 +29,8 @@ type hooked struct {
 	mu   sync.Mutex
 	hook func(op string) (before, after func() error)
 	n    map[string]int
+
+	second string // the second of the latest ListPair
 }
 
 func newHooked(d store.Driver) *hooked { return &hooked{Driver: d, n: map[string]int{}} }
@@ -109,20 +111,41 @@ func hang(until <-chan struct{}, ops ...string) func(string) (func() error, func
 type world struct {
 	*testing.T
 	service *memstore.Service
+	pairs   bool // its drivers are PairListers
 }
 
-// in runs a test in a bubble, with a memory store.
+// in runs a test in a bubble, with a memory store: once with a driver that can read two prefixes at
+// once, and once with one that can't.
 func in(t *testing.T, f func(w world)) {
-	synctest.Test(t, func(t *testing.T) {
-		slog.SetDefault(slog.New(slog.DiscardHandler))
-		f(world{t, memstore.NewService(bootclock.Clock)})
+	for _, pairs := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			slog.SetDefault(slog.New(slog.DiscardHandler))
+			f(world{t, memstore.NewService(bootclock.Clock), pairs})
+		})
+	}
+}
+
+// pairing is a hooked that is a PairLister too.
+type pairing struct{ *hooked }
+
+func (p pairing) ListPair(ctx context.Context, first, second string) (store.Snapshot, store.Snapshot, error) {
+	both, err := through(p.hooked, "list", func() ([2]store.Snapshot, error) {
+		p.mu.Lock()
+		p.second = second
+		p.mu.Unlock()
+		a, b, err := p.Driver.(store.PairLister).ListPair(context.WithoutCancel(ctx), first, second)
+		return [2]store.Snapshot{a, b}, err
 	})
+	return both[0], both[1], err
 }
 
 // open gives a process's view of the store.
 func (w world) open(cfg store.Config) (*store.Store, *hooked) {
 	h := newHooked(w.service.Open())
 	cfg.Driver = h
+	if w.pairs {
+		cfg.Driver = pairing{h}
+	}
 	s, err := store.New(cfg)
 	require.NoError(w, err)
 	w.Cleanup(func() { _ = s.Close() })

@@ -3,6 +3,7 @@ package memstore
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,7 +23,10 @@ type Driver struct {
 	closed   chan struct{}
 }
 
-var _ store.Driver = (*Driver)(nil)
+var (
+	_ store.Driver     = (*Driver)(nil)
+	_ store.PairLister = (*Driver)(nil)
+)
 
 // lag is allowed for the clock's timer to run and the watches to be told.
 const lag = 20 * time.Millisecond
@@ -164,6 +168,22 @@ func (d *Driver) List(ctx context.Context, prefix string) (store.Snapshot, error
 	snap := s.list(prefix)
 	cloneValues(snap.Records)
 	return snap, nil
+}
+
+// ListPair implements store.PairLister.
+func (d *Driver) ListPair(ctx context.Context, first, second string) (a, b store.Snapshot, err error) {
+	if err := errors.Join(checkPrefix(first), checkPrefix(second)); err != nil {
+		return a, b, fmt.Errorf("memstore: list: %w", err)
+	}
+	if err := d.request(ctx); err != nil {
+		return a, b, err
+	}
+	s := d.service
+	defer s.mu.Unlock()
+	a, b = s.list(first), s.list(second)
+	cloneValues(a.Records)
+	cloneValues(b.Records)
+	return a, b, nil
 }
 
 // Close implements store.Driver. The service and its other drivers go on.

@@ -27,7 +27,10 @@ type Faults struct {
 	cutErr  error // of the latest
 }
 
-var _ store.Driver = (*Faults)(nil)
+var (
+	_ store.Driver     = (*Faults)(nil)
+	_ store.PairLister = (*Faults)(nil)
+)
 
 // active is an injected fault; guarded by the lock.
 type active struct {
@@ -257,6 +260,21 @@ func (f *Faults) Apply(ctx context.Context, writes []store.Write) ([]store.Outco
 // List implements store.Driver.
 func (f *Faults) List(ctx context.Context, prefix string) (store.Snapshot, error) {
 	return do(ctx, f, List, func(ctx context.Context) (store.Snapshot, error) { return f.inner.List(ctx, prefix) })
+}
+
+// ListPair implements store.PairLister, for a driver that doesn't too, and counts as one List.
+func (f *Faults) ListPair(ctx context.Context, first, second string) (store.Snapshot, store.Snapshot, error) {
+	both, err := do(ctx, f, List, func(ctx context.Context) (both [2]store.Snapshot, err error) {
+		if pairs, ok := f.inner.(store.PairLister); ok {
+			both[0], both[1], err = pairs.ListPair(ctx, first, second)
+			return both, err
+		}
+		if both[0], err = f.inner.List(ctx, first); err == nil {
+			both[1], err = f.inner.List(ctx, second)
+		}
+		return both, err
+	})
+	return both[0], both[1], err
 }
 
 // Close closes the driver under it too. Calls and watches that a fault holds end with
