@@ -98,8 +98,12 @@ func (pr *presence) alone() bool {
 	return pr.root
 }
 
+// close takes the locks off first: a child that this process is just starting has the files, too,
+// until it runs its own program, and with them the locks.
 func (pr *presence) close() {
-	for _, f := range pr.files {
+	for i, f := range pr.files {
+		lock := unix.Flock_t{Type: unix.F_UNLCK, Start: pr.bytes[i], Len: 1}
+		_ = unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &lock) // what can't be unlocked ends with the file
 		_ = f.Close()
 	}
 	pr.files = nil

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/muster-go/muster/store"
+	"github.com/muster-go/muster/store/sqlstore"
 )
 
 func proof(t testing.TB, d store.Driver) bool {
@@ -75,6 +76,22 @@ func TestNoProofWhileAnybodyLivesWhateverWasDeleted(t *testing.T) {
 			assert.True(t, proof(t, open(t, path)))
 		})
 	}
+}
+
+func TestAClosedDriverIsGoneThoughAChildThatIsJustStartedHasItsFiles(t *testing.T) {
+	t.Parallel()
+	path := newPath(t)
+	d, err := openAt(path)
+	require.NoError(t, err)
+	files, err := sqlstore.Forked(d)
+	for _, f := range files {
+		defer f.Close()
+	}
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	require.NoError(t, d.Close())
+	require.NoError(t, os.RemoveAll(filepath.Dir(path)))
+	assert.True(t, proof(t, open(t, path)))
 }
 
 func remade(gone, folder string) error {
