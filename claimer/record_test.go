@@ -3,6 +3,7 @@ package claimer_test
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -34,6 +35,27 @@ func TestR9ARecordThatWasCreatedAnewIsNotOnesOwn(t *testing.T) {
 		defer cancel()
 		_, err := p.Claim(ctx, candidate("a"), d)
 		require.ErrorIs(t, err, claimer.ErrNotHeld, "somebody else may have led between the two")
+	})
+}
+
+func TestR9AWaiterHearsOfAHandOverThatItsWatchMissed(t *testing.T) {
+	in(t, func(w world) {
+		holder, waiter := w.process(), w.process()
+		claim := w.claim(holder, "holder")
+		_, err := waiter.Claim(context.Background(), candidate("waiter"), d)
+		require.ErrorIs(t, err, claimer.ErrDenied)
+		woken := make(chan error, 1)
+		go func() { woken <- waiter.WaitReleased(w.ctx, candidate("waiter")) }()
+		synctest.Wait()
+		waiter.faults.CutWatches()
+		require.NoError(t, holder.Release(context.Background(), claim))
+		synctest.Wait()
+		require.Empty(t, woken)
+		waiter.faults.Heal()
+		synctest.Wait()
+		require.Len(t, woken, 1)
+		require.NoError(t, <-woken)
+		w.claim(waiter, "waiter")
 	})
 }
 

@@ -32,4 +32,5 @@ var Rules = []Rule{
 	{"etcd", "The etcd driver: watches lose nothing, requests go where there is a leader, a write is sent once"},
 	{"graph", "Dependents stop first; a gate's value never changes"},
 	{"guardian", "The command is dead before the deadline, and nothing calls that off"},
+	{"fence", "A protected resource refuses a token below the greatest that it has seen"},
 }

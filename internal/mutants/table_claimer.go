@@ -38,6 +38,13 @@ var claimerMutants = []Mutant{
 		Test: "TestR9AHandOverCostsOneDeleteAndWakesOneWaiter",
 	},
 	{
+		Rule: "R9", Name: "a waiter whose watch was cut misses the hand-over",
+		File: "claimer/wait.go",
+		Old:  `if missing && (e.Kind == store.EventReset || e.Rev >= other.CreateRev) {`,
+		New:  `if missing && e.Kind != store.EventReset && e.Rev >= other.CreateRev {`,
+		Test: "TestR9AWaiterHearsOfAHandOverThatItsWatchMissed",
+	},
+	{
 		Rule: "R10", Name: "a claim is extended though its session may end sooner",
 		File: "store/lease.go",
 		Old:  `if l.err != nil || until > time.Duration(l.deadline.Load()) {`,
@@ -57,6 +64,13 @@ var claimerMutants = []Mutant{
 		Old:  `if persist && rest > 0 && !l.store.sleep(ctx, rest) {`,
 		New:  `if persist && rest > time.Hour && !l.store.sleep(ctx, rest) {`,
 		Test: "TestAClaimLastsAsLongAsItWasGrantedThoughItsLeaseIsLostEarlier", In: "claimer",
+	},
+	{
+		Rule: "R10", Name: "a claim may be for the whole TTL",
+		File: "claimer/queue.go",
+		Old:  `return ttl * 4 / 5`,
+		New:  `return ttl`,
+		Test: "TestR10AClaimBeyondTheTTLIsRefusedWithTheArithmetic",
 	},
 	{
 		Rule: "R11", Name: "a candidacy that nobody wants doesn't lapse",
@@ -94,6 +108,13 @@ var claimerMutants = []Mutant{
 		Test: "TestQueueOnTheMemoryStorePassesTheKit/Release of an earlier claim is refused with ErrNotHeld and leaves the newer one in force",
 	},
 	{
+		Rule: "R11", Name: "closing leaves the record to the session, which others of the process keep alive",
+		File: "claimer/queue.go",
+		Old:  "\t\tk.withdraw()\n",
+		New:  "\t\t_ = k.withdraw\n",
+		Test: "TestR11CloseOfOneOfTwoQueuesLeavesNoRecordOnTheSharedSession",
+	},
+	{
 		Rule: "R11", Name: "who asks a holder to resign deletes its record",
 		File: "claimer/read.go",
 		Old:  `Kind: store.Update, Key: record.Key,`,
@@ -113,6 +134,20 @@ var claimerMutants = []Mutant{
 		Old:  "\tk.holds++\n",
 		New:  "\tk.holds = min(k.holds, 0)\n",
 		Test: "TestR12AHeldClaimOutlivesTheClaimerOfTheTracker",
+	},
+	{
+		Rule: "R12", Name: "a holder hears of nothing while its confirmation hangs",
+		File: "claimer/candidacy.go",
+		Old:  `k.q.loops.Go(func() { confirmed <- k.confirm(ctx) })`,
+		New:  `confirmed <- k.confirm(ctx)`,
+		Test: "TestR12LostIsClosedAtTheDeadlineThoughTheConfirmationHangs",
+	},
+	{
+		Rule: "R12", Name: "the deadline of a hold moves on after the claim was lost",
+		File: "claimer/candidacy.go",
+		Old:  `k.last.Store(&deadline)`,
+		New:  `_ = deadline`,
+		Test: "TestR12TheDeadlineOfAHoldStaysOnceTheClaimIsLost",
 	},
 	{
 		Rule: "R12", Name: "a release doesn't wait for guarded work",

@@ -10,6 +10,20 @@ var driverMutants = []Mutant{
 		Test: "TestR6ARevisionIsTakenInTheTransactionThatWrites",
 	},
 	{
+		Rule: "R6", Name: "a watch that fell behind the change log goes on with what is left of it",
+		File: "store/sqlstore/poll.go",
+		Old:  `if pruned > p.rev {`,
+		New:  `if pruned > newest {`,
+		Test: "TestAWatchThatFellBehindTheChangeLogReadsEverythingAnew",
+	},
+	{
+		Rule: "R6", Name: "a commit in a file that isn't at its path any more counts",
+		File: "store/sqlstore/write.go",
+		Old:  `err = h.check() // a commit`,
+		New:  `err = nil // a commit`,
+		Test: "TestNobodyReportsSuccessInAFileThatIsNotAtItsPath",
+	},
+	{
 		Rule: "R7", Name: "a session is ended whatever its renewal number is by then",
 		File: "store/sqlstore/schema.go",
 		Old:  `DELETE FROM sessions WHERE id = ? AND renewals = ?`,
@@ -57,6 +71,13 @@ var driverMutants = []Mutant{
 		Old:  "\t\terr = rpctypes.ErrCompacted\n",
 		New:  "\t\treturn\n",
 		Test: "TestAWatchThatIsCompactedAwayReadsAnew",
+	},
+	{
+		Rule: "etcd", Name: "what a lease owns may be told by a leader that was deposed",
+		File: "store/etcdstore/lease.go",
+		Old:  `if err != nil || same {`,
+		New:  `if err != nil || same || records != nil {`,
+		Test: "TestWhatALeaseOwnsIsReadUnderOneLeader",
 	},
 	{
 		Rule: "etcd", Name: "a request goes to a member that has no leader",

@@ -45,6 +45,13 @@ var eraMutants = []Mutant{
 		Test: "TestR5AWipeEndsEveryLeaseAtOnceAndNobodyLeadsUntilTheEraIsOfAge",
 	},
 	{
+		Rule: "R5", Name: "a root record that was deleted is nobody's business",
+		File: "store/root.go",
+		Old:  `r.loseAll("", fmt.Errorf("%w: the store's era was deleted", ErrSessionGone))`,
+		New:  `_ = e`,
+		Test: "TestR5TheRootRecordDeletedCostsEveryLease",
+	},
+	{
 		Rule: "R5", Name: "the proof that a store is new is ignored",
 		File: "store/root.go",
 		Old:  `r.proof, r.proofAt = want.Settled, asked`,
@@ -64,6 +71,13 @@ var eraMutants = []Mutant{
 		Old:  `if prove && present.alone() {`,
 		New:  `if prove {`,
 		Test: "TestNoProofWhileAnybodyLivesWhateverWasDeleted",
+	},
+	{
+		Rule: "R5", Name: "a copy of a SQLite file carries its proof along",
+		File: "store/sqlstore/schema.go",
+		Old:  `UPDATE meta SET proven = '' WHERE proven = ?`,
+		New:  `UPDATE meta SET proven = '' WHERE proven <> '' AND ? <> ''`,
+		Test: "TestACopyDoesNotCarryTheProof",
 	},
 	{
 		Rule: "R5", Name: "a token ignores the floor, so it begins anew after a wipe",

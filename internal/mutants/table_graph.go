@@ -1,6 +1,7 @@
 package mutants
 
-// graphMutants are about what runs under leadership: the engine, the gate, the command.
+// graphMutants are about what runs under leadership, and what it writes to: the engine, the gate, the
+// command, the fences.
 var graphMutants = []Mutant{
 	{
 		Rule: "graph", Name: "the engine stops inputs together with what depends on them",
@@ -8,6 +9,20 @@ var graphMutants = []Mutant{
 		Old:  `case !r.killed && g.held(n):`,
 		New:  `case !r.killed && g.held(n) && n.name == "":`,
 		Test: "TestOf200ShutdownsOf200StopDependentsFirst",
+	},
+	{
+		Rule: "graph", Name: "what requires a flag runs though it is false",
+		File: "engine/inputs.go",
+		Old:  `n.isUp() && (n.run.flag == nil || *n.run.flag)`,
+		New:  `n.isUp()`,
+		Test: "TestWhatRequiresAFlagRunsOnlyWhileItIsTrue",
+	},
+	{
+		Rule: "graph", Name: "a shutdown stops what guards a stuck worker",
+		File: "engine/node.go",
+		Old:  `case g.stopping && g.guarded(r):`,
+		New:  `case g.stopping && g.guarded(r) && n.name == "":`,
+		Test: "TestAtShutdownWhatGuardsAStuckWorkerIsLeftWithAllItStandsOn",
 	},
 	{
 		Rule: "graph", Name: "Vacate returns before what depends on the gate has ended",
@@ -57,5 +72,54 @@ var graphMutants = []Mutant{
 		Old:  `{ return bootBase + int64(t.Sub(base)) }`,
 		New:  `{ return readBoot() + int64(t.Sub(Clock.Now())) }`,
 		Test: "TestFromBootReadsNoClock",
+	},
+	{
+		Rule: "guardian", Name: "the agent's death leaves the command running until the deadline",
+		File: "cmd/agent/internal/guard/guardian_linux.go",
+		Old:  "g.agent = false\n\t\t\tg.ladder.begin(bootNow())",
+		New:  "g.agent = false",
+		Test: "TestKilledAgent",
+	},
+	{
+		Rule: "guardian", Name: "the guardian leaves the deadline to the agent, which may be frozen",
+		File: "cmd/agent/internal/guard/guardian_linux.go",
+		Old:  "\tcase actKill:\n\t\tg.killing = now\n",
+		New:  "\tcase actKill:\n\t\tif !g.agent {\n\t\t\tg.killing = now\n\t\t}\n",
+		Test: "TestFrozenAgent",
+	},
+	{
+		Rule: "fence", Name: "a row takes a token below its fence",
+		File: "claimer/fence/sqlfence/rows.go",
+		Old:  `"%s <= %s", r.fence()`,
+		New:  `"%s <= %s + 1000000", r.fence()`,
+		Test: "TestUpdateRefusesATokenBelowTheFence",
+	},
+	{
+		Rule: "fence", Name: "etcd takes a token below the fence",
+		File: "claimer/fence/etcdfence/do.go",
+		Old:  `clientv3.Value(fenceKey), ">", encode(token)`,
+		New:  `clientv3.Value(fenceKey), "=", encode(token+1000000)`,
+		Test: "TestDoRefusesATokenBelowTheFence",
+	},
+	{
+		Rule: "fence", Name: "a handler serves a token below the fence",
+		File: "claimer/fence/httpfence/fence.go",
+		Old:  `if this.token < f.seen {`,
+		New:  `if this.token == 0 {`,
+		Test: "TestARequestWithATokenBelowTheFenceIsRefused",
+	},
+	{
+		Rule: "fence", Name: "a handler doesn't wait for those with smaller tokens",
+		File: "claimer/fence/httpfence/fence.go",
+		Old:  `if other.token < token {`,
+		New:  `if other.token < 0*token {`,
+		Test: "TestAGreaterTokenEndsWhatRunsForASmallerOneAndWaitsForIt",
+	},
+	{
+		Rule: "fence", Name: "a token that can't be kept is let through",
+		File: "claimer/fence/httpfence/fence.go",
+		Old:  "\t\treturn fmt.Errorf(\"the greatest token can't be kept: %w\", err)\n",
+		New:  "",
+		Test: "TestWhatCantBeKeptIsNotLetThrough",
 	},
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,10 +85,54 @@ func TestAWatchThatIsCompactedAwayReadsAnew(t *testing.T) {
 		}
 		send(&pb.WatchResponse{Canceled: true, CompactRevision: 7})
 		// No server does this: a driver that goes on with the watch betrays itself.
-		send(&pb.WatchResponse{Events: []*mvccpb.Event{{Kv: &mvccpb.KeyValue{Key: []byte("/a/b"), ModRevision: 8}}}})
+		send(&pb.WatchResponse{Events: []*mvccpb.Event{{Kv: &mvccpb.KeyValue{Key: []byte("a/b"), ModRevision: 8}}}})
 	}})
 	w := watch(t, d, "a/")
 	assert.Equal(t, store.EventReset, w.wait(t, store.EventReset, store.EventPut).Kind)
+}
+
+// deposed is a cluster whose first leader has lost its place without knowing it: it still tells what a
+// lease owns.
+type deposed struct {
+	old
+	asked *atomic.Int64
+}
+
+func (d deposed) LeaseTimeToLive(context.Context, *pb.LeaseTimeToLiveRequest) (*pb.LeaseTimeToLiveResponse, error) {
+	if d.asked.Add(1) == 1 {
+		return &pb.LeaseTimeToLiveResponse{Header: &pb.ResponseHeader{RaftTerm: 1}}, nil
+	}
+	return &pb.LeaseTimeToLiveResponse{Header: &pb.ResponseHeader{RaftTerm: 2}, Keys: [][]byte{[]byte("a")}}, nil
+}
+
+func (deposed) Txn(_ context.Context, request *pb.TxnRequest) (*pb.TxnResponse, error) {
+	response := &pb.TxnResponse{Header: &pb.ResponseHeader{Revision: 1, RaftTerm: 2}}
+	for range request.Success {
+		response.Responses = append(response.Responses, &pb.ResponseOp{Response: &pb.ResponseOp_ResponseTxn{ResponseTxn: &pb.TxnResponse{
+			Responses: []*pb.ResponseOp{{Response: &pb.ResponseOp_ResponseRange{ResponseRange: &pb.RangeResponse{
+				Kvs: []*mvccpb.KeyValue{{Key: []byte("a"), Lease: 7}},
+			}}}},
+		}}})
+	}
+	return response, nil
+}
+
+func TestWhatALeaseOwnsIsReadUnderOneLeader(t *testing.T) {
+	t.Parallel()
+	s := deposed{old: old{version: "3.7.3"}, asked: new(atomic.Int64)}
+	d := open(t, etcdtest.URL("", serve(t, func(server *grpc.Server) {
+		pb.RegisterMaintenanceServer(server, s)
+		pb.RegisterKVServer(server, s)
+		pb.RegisterLeaseServer(server, s)
+	})))
+	defer func() { require.NoError(t, d.Close()) }()
+	id, err := d.Grant(t.Context(), 2*time.Second)
+	require.NoError(t, err)
+	owned, err := d.Owned(t.Context(), id)
+	require.NoError(t, err)
+	require.Len(t, owned, 1, "the deposed leader knew of none")
+	assert.Equal(t, "a", owned[0].Key)
+	assert.EqualValues(t, 2, s.asked.Load())
 }
 
 // A member that is cut off from the others answers a request that requires a leader with an error,
