@@ -15,17 +15,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The tables of ARCHITECTURE.md and CONTRIBUTING.md name tests; a name that no test has would be a
-// promise that nobody keeps.
+// The tables of ARCHITECTURE.md, CONTRIBUTING.md and the pages in docs name tests; a name that no test
+// has would be a promise that nobody keeps.
 func TestTheTestsThatTheDocumentsNameExist(t *testing.T) {
 	declared := declaredTests(t)
 	require.True(t, declared["TestTheTestsThatTheDocumentsNameExist"])
 	name := regexp.MustCompile("`((?:Test|Fuzz|Benchmark|Example)[A-Z_]\\w*)`")
-	for _, document := range []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"} {
-		text, err := os.ReadFile(filepath.Join(root, document))
+	documents, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	require.NoError(t, err)
+	for _, name := range []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"} {
+		documents = append(documents, filepath.Join(root, name))
+	}
+	for _, document := range documents {
+		text, err := os.ReadFile(document)
 		require.NoError(t, err)
 		for _, match := range name.FindAllStringSubmatch(string(text), -1) {
-			assert.True(t, declared[match[1]], "%s names %s, which no test file declares: name the test that it means", document, match[1])
+			assert.True(t, declared[match[1]], "%s names %s, which no test file declares: name the test that it means", filepath.Base(document), match[1])
 		}
 	}
 }
