@@ -10,8 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/muster-go/muster/cmd/agent/internal/proctest"
 	"github.com/muster-go/muster/internal/etcdtest"
+	"github.com/muster-go/muster/internal/proctest"
 )
 
 // patience bounds every wait of these tests.

@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/muster-go/muster/cmd/agent/internal/proctest"
+	"github.com/muster-go/muster/internal/proctest"
 )
 
 const (
