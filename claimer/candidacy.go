@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/juju/clock"
 
+	"github.com/muster-go/muster/internal/chance"
 	"github.com/muster-go/muster/store"
 )
 
@@ -166,7 +166,7 @@ func (k *candidacy) bury() {
 			break
 		}
 		wait = min(wait*2, time.Second)
-		timer := k.q.clk.NewTimer(wait/2 + rand.N(wait/2))
+		timer := k.q.clk.NewTimer(wait/2 + chance.Upto(k.q.st.Rand(), wait/2))
 		select {
 		case <-timer.Chan():
 		case <-lease.Lost():

@@ -2,11 +2,11 @@ package claimer
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
 
+	"github.com/muster-go/muster/internal/chance"
 	"github.com/muster-go/muster/store"
 )
 
@@ -131,7 +131,7 @@ func (k *candidacy) stand(ctx context.Context) error {
 	}
 	value := entry{Holder: k.c.Holder, Attributes: k.c.Attributes, TTL: k.q.cfg.TTL}.encode()
 	// A key is never used twice: a create that was given up may yet commit, and is then a ghost.
-	key := electionPrefix(k.c.Name) + rand.Text()
+	key := electionPrefix(k.c.Name) + chance.Text(k.q.st.Rand())
 	k.mu.Lock()
 	if k.err != nil {
 		k.mu.Unlock()

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	"io"
 	"time"
+
+	"github.com/muster-go/muster/internal/chance"
 )
 
 // maxCalls bounds how many requests can be under way at once, those included that were abandoned
@@ -76,12 +78,13 @@ func permanent(err error) bool {
 // min(first×2ⁿ, most).
 type backoff struct {
 	first, most time.Duration
+	random      io.Reader
 	next        time.Duration
 }
 
 func (b *backoff) wait() time.Duration {
 	b.next = min(max(b.next*2, b.first), b.most)
-	return b.next/2 + rand.N(b.next/2+1)
+	return b.next/2 + chance.Upto(b.random, b.next/2)
 }
 
 func (b *backoff) reset() { b.next = 0 }

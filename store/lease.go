@@ -189,7 +189,7 @@ func (l *Lease) keep(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	every := ttl * 15 / 100
-	retry := backoff{first: ttl / 50, most: every}
+	retry := backoff{first: ttl / 50, most: every, random: s.random}
 	next := s.clk.NewTimer(every)
 	defer next.Stop()
 	limit := s.clk.NewTimer(time.Duration(l.deadline.Load()) - s.now())
@@ -295,7 +295,7 @@ func (l *Lease) revoke(ctx context.Context, persist bool) {
 	if persist && rest > 0 && !l.store.sleep(ctx, rest) {
 		return
 	}
-	retry := backoff{first: l.session.ttl / 20, most: l.session.ttl}
+	retry := backoff{first: l.session.ttl / 20, most: l.session.ttl, random: l.store.random}
 	for ctx.Err() == nil {
 		_, err := call(ctx, l.store, l.session.revocations, "revoke", l.store.cfg.CallTimeout, func(ctx context.Context) (struct{}, error) {
 			return struct{}{}, l.store.driver.Revoke(ctx, l.id)

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/muster-go/muster/internal/chance"
 )
 
 // rootPrefix is where the records of the era stand. root/era names it. What is found out about an era
@@ -241,7 +242,7 @@ func (r *root) mend(ctx context.Context, now rootRecord, rev uint64, seen witnes
 		want.Settled = true
 	}
 	if why != "" {
-		want.Era, want.Floor, want.After = rand.Text(), max(now.Floor, seen.highest), after
+		want.Era, want.Floor, want.After = chance.Text(r.s.random), max(now.Floor, seen.highest), after
 	}
 	return want, why, err
 }
@@ -295,7 +296,7 @@ func (r *root) watchOnce() {
 }
 
 func (r *root) watch() {
-	retry := backoff{first: 100 * time.Millisecond, most: 5 * time.Second}
+	retry := backoff{first: 100 * time.Millisecond, most: 5 * time.Second, random: r.s.random}
 	for r.s.ctx.Err() == nil {
 		err := r.s.Watch(r.s.ctx, rootKey, r.heard)
 		if r.s.ctx.Err() != nil {

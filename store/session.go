@@ -145,7 +145,7 @@ func (x *Session) publish(lease *Lease, err error) {
 // run grants, keeps and replaces the lease until ctx ends.
 func (x *Session) run(ctx context.Context) {
 	s := x.store
-	retry := backoff{first: x.ttl / 50, most: min(x.ttl/2, 5*time.Second)}
+	retry := backoff{first: x.ttl / 50, most: min(x.ttl/2, 5*time.Second), random: s.random}
 	for ctx.Err() == nil {
 		lease, err := x.grant(ctx)
 		if err != nil {

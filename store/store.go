@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strconv"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/muster-go/muster/internal/bootclock"
+	"github.com/muster-go/muster/internal/chance"
 )
 
 // Config is what a Store is made of. Only Driver is required.
@@ -37,6 +39,9 @@ type Config struct {
 	// CallTimeout is after how long an unanswered request is given up. Default 5 s. A
 	// renewal is followed by another one after a fifth of its TTL, and given up after a third.
 	CallTimeout time.Duration
+	// Rand is where names that must be unique and the jitter of retries come from; it must not fail,
+	// and may be read from many goroutines at once. Default: crypto/rand.Reader.
+	Rand io.Reader
 }
 
 // Validate refuses a Config that can't work, with ErrInvalid.
@@ -62,6 +67,7 @@ type Store struct {
 	driver Driver
 	clk    Clock
 	log    *slog.Logger
+	random io.Reader
 	base   time.Time // deadlines are counted from here, so that monotonic readings are used where there are any
 
 	ctx    context.Context // ends with Close
@@ -95,6 +101,7 @@ func New(cfg Config) (*Store, error) {
 	}
 	s := &Store{
 		cfg: cfg, driver: cfg.Driver, clk: cfg.Clock, log: cfg.Logger,
+		random:   chance.Or(cfg.Rand),
 		base:     cfg.Clock.Now(),
 		sessions: map[time.Duration]*Session{},
 	}
@@ -162,6 +169,9 @@ func (s *Store) Limits() Limits { return s.driver.Limits() }
 
 // Clock is the clock on which this store's deadlines are counted.
 func (s *Store) Clock() Clock { return s.clk }
+
+// Rand is the source of what is random in this store and in what is built on it.
+func (s *Store) Rand() io.Reader { return s.random }
 
 // Ping asks the service for one linearizable read.
 func (s *Store) Ping(ctx context.Context) error {

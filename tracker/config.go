@@ -2,6 +2,7 @@ package tracker
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/muster-go/muster/claimer"
 	"github.com/muster-go/muster/internal/bootclock"
+	"github.com/muster-go/muster/internal/chance"
 )
 
 // MinDuration is the shortest Duration of a tracker.
@@ -40,6 +42,9 @@ type Config struct {
 	Logger *slog.Logger
 	// Metrics gets the metrics muster_tracker_…, until the tracker stops. Default: none.
 	Metrics prometheus.Registerer
+	// Rand is where the incarnation and the jitter of retries come from; it must not fail, and may be
+	// read from many goroutines at once. Default: crypto/rand.Reader.
+	Rand io.Reader
 }
 
 // Validate refuses what can't work: errors.Is finds claimer.ErrInvalid, and, for those who live
@@ -79,6 +84,7 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
+	c.Rand = chance.Or(c.Rand)
 	c.Logger = c.Logger.With("election", c.Candidate.Name, "holder", c.Candidate.Holder)
 	c.Candidate.Attributes = maps.Clone(c.Candidate.Attributes)
 	return c

@@ -2,7 +2,6 @@ package tracker
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"maps"
 	"sync/atomic"
@@ -12,6 +11,7 @@ import (
 	"gopkg.in/tomb.v2"
 
 	"github.com/muster-go/muster/claimer"
+	"github.com/muster-go/muster/internal/chance"
 )
 
 var (
@@ -95,7 +95,9 @@ func (w *Worker) ServiceName() string { return w.candidate.Name }
 func (w *Worker) ClaimDuration() time.Duration { return w.config.Duration }
 
 // incarnate names a holder that there never was: 65 random bits after the configured one.
-func (w *Worker) incarnate() string { return w.candidate.Holder + "#" + rand.Text()[:13] }
+func (w *Worker) incarnate() string {
+	return w.candidate.Holder + "#" + chance.Text(w.config.Rand)[:13]
+}
 
 // Candidate is who stands: the configured candidate, its holder with "#" and the incarnation, which
 // is a new one after each resignation.
