@@ -7,6 +7,8 @@ MAKEFLAGS += --no-print-directory
 
 COUNT    ?= 6
 FUZZTIME ?= 30s
+SEEDS    ?= 10000
+FIRST    ?= 1
 PKG      ?= ./...
 
 .PHONY: help
@@ -67,6 +69,18 @@ fuzz: ## fuzz each fuzz test for FUZZTIME
 .PHONY: mutants
 mutants: ## break the code on purpose, in one way after another, and see a test fail each time (ARGS='-run R5 -v')
 	go run ./internal/mutants/run $(ARGS)
+
+# One process a core: each runs its seeds on one processor, so that they run the same way again.
+.PHONY: faults
+faults: ## simulate SEEDS courses of faults from FIRST on
+	@mkdir -p .faults; go test -c -o .faults/leadership.test ./internal/sim/leadership
+	@cores=$$(getconf _NPROCESSORS_ONLN); each=$$(( ($(SEEDS) + cores - 1) / cores )); failed=0; running=(); \
+	for i in $$(seq 0 $$((cores - 1))); do \
+		.faults/leadership.test -test.run UnderAnyFaults -test.v -test.timeout 1h \
+			-sim.first $$(( $(FIRST) + i * each )) -sim.seeds $$each & running+=($$!); \
+	done; \
+	for p in "$${running[@]}"; do wait "$$p" || failed=1; done; \
+	exit $$failed
 
 .PHONY: cover
 cover: ## measure the tests' coverage into coverage.html

@@ -1,6 +1,7 @@
 package claimer
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -98,6 +99,10 @@ func (q *Queue) Close() error {
 		standing = append(standing, k)
 	}
 	q.mu.Unlock()
+	// In one order, so that a simulation runs the same way twice.
+	slices.SortFunc(standing, func(a, b *candidacy) int {
+		return cmp.Or(cmp.Compare(a.c.Name, b.c.Name), cmp.Compare(a.c.Holder, b.c.Holder))
+	})
 	for _, k := range standing {
 		k.withdraw()
 	}

@@ -12,11 +12,14 @@ import (
 func (l *Lease) Decide(ctx context.Context, prefix string) (Snapshot, uint64, error) {
 	r := &l.store.root
 	r.mu.Lock()
-	before := r.rev
+	before, era := r.rev, r.known.Era
 	r.mu.Unlock()
 	snap, now, err := r.readAfter(ctx, prefix)
 	if err != nil {
 		return Snapshot{}, 0, err
+	}
+	if snap.Rev < before {
+		r.fell(era)
 	}
 	if now.Era != l.era || snap.Rev < before {
 		l.lose(fmt.Errorf("%w: the store's era changed: it was wiped or restored", ErrSessionGone))

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -318,5 +319,38 @@ func TestR5ARecordThatReappearsIsDeletedNotAdopted(t *testing.T) {
 		snap, err := s.List(context.Background(), prefix)
 		require.NoError(t, err)
 		assert.Empty(t, snap.Records)
+	})
+}
+
+// The read that follows comes after others have written, and shows no revision that is too low.
+func TestR5AFallThatOnlyTheWatchSawBeginsANewEra(t *testing.T) {
+	in(t, func(w world) {
+		s, h := w.open(store.Config{})
+		x, l := w.lease(s)
+		older := w.service.Snapshot()
+		_, err := decide(w, l, "a")
+		require.NoError(t, err)
+		known, err := s.List(context.Background(), "root/")
+		require.NoError(t, err)
+
+		until := make(chan struct{})
+		h.set(hang(until, "list"))
+		w.service.Restore(older)
+		synctest.Wait()
+		require.True(t, isClosed(l.Lost()), "the watch told of it")
+		for rev, i := uint64(0), 0; rev <= known.Rev; i++ {
+			outcomes, err := w.service.Open().Apply(context.Background(), []store.Write{{Kind: store.Create, Key: fmt.Sprint("other/", i)}})
+			require.NoError(t, err)
+			rev = outcomes[0].Rev
+		}
+		h.set(nil)
+		close(until)
+		ctx, cancel := context.WithTimeout(context.Background(), ttl)
+		defer cancel()
+		again, err := x.Lease(ctx)
+		require.NoError(t, err)
+		_, err = decide(w, again, "z")
+		var young *store.YoungError
+		require.ErrorAs(t, err, &young, "a holder whose record is lost may not have heard of it")
 	})
 }

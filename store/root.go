@@ -82,6 +82,7 @@ type witnessed struct {
 	strange   bool          // the era came in place of another, whose holders it may know nothing of
 	firstSeen time.Duration // when a read that showed the era had returned, since Store.base
 	rev       uint64        // the greatest revision seen in the era
+	fallen    string        // the era in which revisions were seen to run backwards; empty: none
 	highest   uint64        // the greatest Floor + revision seen in any era
 	longest   time.Duration // the longest TTL seen in use, in any era
 	proof     bool          // the driver's, until an era stands on it
@@ -231,8 +232,10 @@ func (r *root) mend(ctx context.Context, now rootRecord, rev uint64, seen witnes
 			r.mu.Unlock()
 		}
 		why = "the store had none"
-	case now.Era == seen.known.Era && rev < seen.rev:
+	case seen.goesOn(now) && rev < seen.rev:
 		want.Settled, why = false, fmt.Sprintf("the store's revision fell from %d to %d: it was restored", seen.rev, rev)
+	case seen.goesOn(now) && seen.fallen != "" && seen.fallen == seen.known.Era: // new commits may have made up for it
+		want.Settled, why = false, fmt.Sprintf("the store's revision fell below %d: it was restored", seen.rev)
 	case now.Floor+rev < seen.highest:
 		after = now.Era
 		why = fmt.Sprintf("tokens up to %d were seen, and this era's have only reached %d", seen.highest, now.Floor+rev)
@@ -247,6 +250,11 @@ func (r *root) mend(ctx context.Context, now rootRecord, rev uint64, seen witnes
 	return want, why, err
 }
 
+// goesOn tells whether now is the era that was known, or one that only raised its floor.
+func (seen *witnessed) goesOn(now rootRecord) bool {
+	return now.Era == seen.known.Era || now.After != "" && now.After == seen.known.Era
+}
+
 // adult is how old an era must be before somebody leads in it.
 func (s *Store) adult(longest time.Duration) time.Duration {
 	return time.Duration(float64(longest) * (1 + s.cfg.Drift))
@@ -257,9 +265,11 @@ func (r *root) witness(now rootRecord, modRev, rev uint64) {
 	r.mu.Lock()
 	old := r.known.Era
 	// An era that only raised the floor of the one before is as old, and as strange, as that was.
-	if raised := old != "" && old == now.After; old != now.Era && !raised {
+	if !r.goesOn(now) {
 		r.firstSeen, r.rev = r.s.now(), 0
 		r.strange = old != ""
+	} else if old != "" && r.fallen == old {
+		r.fallen = now.Era
 	}
 	r.known, r.modRev, r.proof = now, modRev, false
 	r.rev = max(r.rev, rev)
@@ -352,10 +362,19 @@ func (r *root) heard(e Event) {
 		return // the next read says what is wrong
 	}
 	if e.Kind == EventReset && now.Era == known.Era && e.Rev < rev {
+		r.fell(known.Era)
 		r.loseAll("", fmt.Errorf("%w: the store's revision fell from %d to %d: it was restored", ErrSessionGone, rev, e.Rev))
 		return
 	}
 	r.witness(now, record.ModRev, e.Rev)
+}
+
+// fell notes that revisions ran backwards in an era: the next read begins a new one, though commits
+// have made up for the fall until then.
+func (r *root) fell(era string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fallen = era
 }
 
 // Floor is the floor of tokens in the store's present era; 0 in a store that nobody has used yet.

@@ -19,6 +19,14 @@ var everyone = []string{"internal/..."}
 // above) and what it may import.
 var Rules = []Rule{
 	{
+		Who: "internal/sim", May: []string{"store", "store/memstore"},
+		Why: "it simulates processes on the memory store, and knows nothing of what they do there",
+	},
+	{
+		Who: "internal/sim/leadership",
+		Why: "it holds tests only, which are free to import anything; nobody imports it",
+	},
+	{
 		Who: "internal/...",
 		Why: "what everyone may import can import nobody, or cycles grow through it",
 	},

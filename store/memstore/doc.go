@@ -3,7 +3,8 @@
 // A Service stands for the coordination service: it has the records, the sessions and the clock. A
 // Driver, got from Service.Open, is one client's view of it; several drivers on one service are
 // what several processes on one store would be. The service has levers that a test pulls where a
-// real service would fail: Stop and Start, Restart, Expire, Wipe, Snapshot and Restore.
+// real service would fail: Stop and Start, Restart, Expire, Wipe, Snapshot and Restore,
+// Rewind.
 //
 // # Promises
 //

@@ -289,3 +289,32 @@ func TestConflictsAndBadRequestsSayWhereWhatAndWhy(t *testing.T) {
 	_, err = d.Grant(t.Context(), time.Millisecond)
 	require.ErrorContains(t, err, "use at least 10ms")
 }
+
+func TestRewindNumbersWhatThereIsAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := memstore.NewService(clock.WallClock)
+		d := service.Open()
+		id, err := d.Grant(t.Context(), time.Minute)
+		require.NoError(t, err)
+		create(t, d, "lost", "", "")
+		create(t, d, "a", "", "")
+		create(t, d, "b", "", id)
+		_, err = d.Apply(t.Context(), []store.Write{{Kind: store.Delete, Key: "lost", If: 1}})
+		require.NoError(t, err)
+		w := watch(t, d, "")
+		synctest.Wait()
+		w.take()
+
+		service.Rewind()
+		synctest.Wait()
+		events := w.take()
+		require.Equal(t, []store.EventKind{store.EventReset}, kinds(events))
+		assert.Equal(t, uint64(2), events[0].Rev)
+		assert.Equal(t, []store.Record{
+			{Key: "a", Value: []byte{}, CreateRev: 1, ModRev: 1},
+			{Key: "b", Value: []byte{}, CreateRev: 2, ModRev: 2, Session: id},
+		}, events[0].Records)
+		require.NoError(t, d.Renew(t.Context(), id), "sessions live on")
+		assert.Equal(t, uint64(3), create(t, d, "c", "", ""), "revisions go on from there")
+	})
+}

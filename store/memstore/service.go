@@ -126,6 +126,9 @@ func (s *Service) Wipe() { s.replace(emptyData()) }
 // Snapshot is a copy of a store's records, sessions and revision, for Restore.
 type Snapshot struct{ data data }
 
+// Rev is the revision of the newest commit in it.
+func (s Snapshot) Rev() uint64 { return s.data.rev }
+
 // Snapshot copies the store.
 func (s *Service) Snapshot() Snapshot {
 	s.mu.Lock()
@@ -139,9 +142,31 @@ func (s *Service) Snapshot() Snapshot {
 // Watches get EventReset.
 func (s *Service) Restore(snap Snapshot) { s.replace(snap.data.clone()) }
 
+// Rewind numbers what the store has anew, as the import of an export does: records keep their order
+// and their sessions, whose TTLs start anew, and their revisions are 1, 2, 3 and so on. Later commits
+// take revisions that others had before. Watches get EventReset.
+func (s *Service) Rewind() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expireDue()
+	d := s.data.clone()
+	d.rev = 0
+	for _, r := range s.list("").Records {
+		d.rev++
+		r.CreateRev, r.ModRev = d.rev, d.rev
+		d.records[r.Key] = r
+	}
+	s.put(d)
+}
+
 func (s *Service) replace(d data) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.put(d)
+}
+
+// put is replace, with the lock held.
+func (s *Service) put(d data) {
 	s.data, s.unproven = d, true
 	s.next = time.Time{}
 	now := s.clk.Now()

@@ -1,0 +1,220 @@
+package leadership_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"testing/synctest"
+	"time"
+
+	"github.com/muster-go/muster/claimer"
+	"github.com/muster-go/muster/internal/sim"
+	"github.com/muster-go/muster/store/memstore"
+)
+
+// The TTLs of a fleet, and by how much its clocks may differ from true time.
+const (
+	ttl        = 10 * time.Second
+	longestTTL = 14 * time.Second
+	drift      = 0.1
+)
+
+// course is one seed.
+type course struct {
+	w      *sim.World
+	l      *ledger
+	r      *rand.Rand // of the faults
+	agents []*agent
+	all    []*agent // those that ended too
+	names  int
+
+	witness   *agent // never disturbed; nil: there is none
+	witnessed uint64 // a token that it has seen
+	looks     int
+	snapshots []snapshot
+	replaced  time.Duration // when the store was wiped or restored last
+	left      int           // disturbances to come
+	asks      bool
+}
+
+// snapshot is a state of the store to restore.
+type snapshot struct {
+	memstore.Snapshot
+	rev uint64
+}
+
+// result is what a course came to.
+type result struct {
+	failed   string
+	lines    []string
+	hash     uint64
+	steps    int
+	changes  int
+	trouble  int
+	virtual  time.Duration
+	restored time.Duration // until everybody led after the faults
+}
+
+// run runs the course of a seed, in a bubble.
+func run(seed uint64, out io.Writer) result {
+	w := sim.New(sim.Config{Seed: seed, Settle: synctest.Wait, Log: out})
+	c := &course{w: w, r: w.Chance("nature")}
+	elections := []string{"y", "y-eu"}[:1+c.r.IntN(2)]
+	c.l = newLedger(w, elections)
+	c.asks = c.r.IntN(4) == 0
+	if c.r.IntN(4) > 0 {
+		c.witness = newAgent(c.l, "witness", c.rate(), ttl)
+		c.all = append(c.all, c.witness)
+	}
+	for range 2 + c.r.IntN(3) {
+		c.start()
+	}
+	c.left = 15 + c.r.IntN(25)
+	trouble := c.left
+	c.next()
+	w.Run(time.Hour, func() bool { return c.left == 0 })
+	restored := c.recover()
+	c.shutDown()
+	r := result{
+		failed: w.Failed(), lines: w.Lines(), hash: w.Hash(), steps: w.Steps(), virtual: w.Now(),
+		trouble: trouble, restored: restored,
+	}
+	for _, b := range c.l.books {
+		r.changes += b.changes
+	}
+	return r
+}
+
+// rate draws a clock's: the extremes are likely.
+func (c *course) rate() int64 {
+	switch c.r.IntN(3) {
+	case 0:
+		return 900
+	case 1:
+		return 1100
+	}
+	return 900 + c.r.Int64N(201)
+}
+
+// start starts a process with its candidates.
+func (c *course) start() {
+	c.names++
+	t := ttl
+	if c.r.IntN(4) == 0 {
+		t = longestTTL
+	}
+	a := newAgent(c.l, fmt.Sprint("p", c.names), c.rate(), t)
+	c.agents, c.all = append(c.agents, a), append(c.all, a)
+	for _, b := range c.l.books {
+		switch kind := c.r.IntN(6); {
+		case kind < 2:
+			a.stand(b, c.name(a))
+		case kind == 2: // two at once
+			a.stand(b, c.name(a))
+			a.track(b, c.name(a), true)
+		default:
+			a.track(b, c.name(a), kind > 3)
+		}
+	}
+}
+
+func (c *course) name(a *agent) string {
+	c.names++
+	return fmt.Sprintf("%s-%d", a.p.Name, c.names)
+}
+
+// next has the next disturbance happen after a while.
+func (c *course) next() {
+	c.w.After(sim.Between(c.r, 10*time.Millisecond, ttl), func() {
+		c.disturb()
+		if c.left--; c.left > 0 {
+			c.next()
+		}
+	})
+}
+
+// recover ends the faults and waits until every election has a leader. It gives the time that took.
+func (c *course) recover() time.Duration {
+	c.w.Note("nature", "calm")
+	c.w.Service().Start()
+	c.w.Calm(c.r.IntN(2) == 0)
+	for len(c.agents) < 2 {
+		c.start()
+	}
+	calm := c.w.Now()
+	led := c.w.Run(bound, func() bool {
+		for _, b := range c.l.books {
+			if b.led <= calm {
+				return false
+			}
+		}
+		return true
+	})
+	if !led {
+		for _, b := range c.l.books {
+			if b.led <= calm {
+				c.w.Fail("%s: nobody led within %v after the faults ended", b.name, bound)
+			}
+		}
+	}
+	recovered := c.w.Now() - calm
+	c.w.Run(2*ttl, nil)
+	return recovered
+}
+
+// bound is how long after the end of all faults an election may be without a leader: requests that
+// hang for ever are written off, a lost session is granted anew, the record of a candidate that was
+// killed ends with its TTL, an era comes of age on the slowest clock, and those that get in on their
+// turn may have guarded work of an earlier term to end.
+const bound = 10*callTimeout*4 + 4*longestTTL + 4*longestTTL
+
+// shutDown ends everything, whatever came before.
+func (c *course) shutDown() {
+	for _, a := range c.all {
+		a.shutDown()
+	}
+	ended := func() bool {
+		for _, a := range c.all {
+			if !closed(a.ended) {
+				return false
+			}
+		}
+		return true
+	}
+	if !c.w.Run(10*longestTTL, ended) {
+		c.w.Fail("not everything has ended within %v of its shutdown", 10*longestTTL)
+	}
+	for _, a := range c.all { // so that the bubble ends
+		a.kill()
+	}
+	for !ended() && c.w.Step() {
+	}
+}
+
+// look has the witness see the newest token.
+func (c *course) look() {
+	if c.witness == nil {
+		return
+	}
+	c.looks++
+	name, a := fmt.Sprint("look-", c.looks), c.witness
+	a.p.Go(func(ctx context.Context) {
+		ctx, cancel := context.WithCancel(a.ctx)
+		defer cancel()
+		defer a.p.Clock().AfterFunc(ttl, cancel).Stop()
+		if claim, err := a.queue.Claim(ctx, claimer.Candidate{Name: name, Holder: "witness"}, time.Second); err == nil {
+			c.l.mu.Lock()
+			c.witnessed = max(c.witnessed, claim.Token)
+			c.l.mu.Unlock()
+		}
+	})
+}
+
+// forget takes in that the store was wiped or went back.
+func (c *course) forget() {
+	c.l.mu.Lock()
+	defer c.l.mu.Unlock()
+	c.replaced = c.w.Now()
+	c.l.cap(c.witnessed)
+}

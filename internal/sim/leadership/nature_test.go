@@ -1,0 +1,218 @@
+package leadership_test
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/muster-go/muster/internal/sim"
+)
+
+// disturb does something to one process, or to the store.
+func (c *course) disturb() {
+	c.agents = slices.DeleteFunc(c.agents, func(a *agent) bool { return !a.fit() })
+	if len(c.agents) == 0 {
+		c.start()
+		return
+	}
+	a := c.agents[c.r.IntN(len(c.agents))]
+	switch n := c.r.IntN(100); {
+	case n < 32:
+		c.weather(a)
+	case n < 42:
+		c.w.Note("nature", "good weather for %s", a.p.Name)
+		a.p.SetWeather(sim.Weather{})
+	case n < 52:
+		c.pause(a)
+	case n < 57:
+		c.w.Note("nature", "watches of %s cut", a.p.Name)
+		a.p.CutWatches()
+	case n < 64:
+		c.end(a)
+	case n < 68:
+		if len(c.agents) < 6 {
+			c.start()
+		}
+	case n < 78:
+		c.candidates(a)
+	case n < 84:
+		c.outage(sim.Decades(c.r, 10*time.Millisecond, 3*longestTTL))
+	case n < 87:
+		c.w.Note("nature", "the store restarts")
+		c.w.Service().Restart()
+	default:
+		c.replace(n)
+	}
+}
+
+// weather changes a process's network.
+func (c *course) weather(a *agent) {
+	pick := func(most float64) float64 {
+		if c.r.IntN(2) == 0 {
+			return 0
+		}
+		return c.r.Float64() * most
+	}
+	w := sim.Weather{
+		LoseRequest: pick(0.5), LoseReply: pick(0.5), Hang: pick(0.2), Repeat: pick(0.5),
+		Slow: pick(1), Delay: sim.Decades(c.r, 10*time.Millisecond, 2*ttl),
+	}
+	switch c.r.IntN(8) {
+	case 0:
+		w.Refuse = true
+	case 1:
+		w.LoseRequest = 1
+	case 2:
+		w.LoseReply = 1
+	case 3:
+		w.Hang = 1
+	}
+	c.w.Note("nature", "weather for %s: %+v", a.p.Name, w)
+	a.p.SetWeather(w)
+	if c.r.IntN(3) == 0 {
+		c.w.After(sim.Decades(c.r, 10*time.Millisecond, 2*ttl), func() {
+			c.w.Note("nature", "good weather for %s", a.p.Name)
+			a.p.SetWeather(sim.Weather{})
+		})
+	}
+}
+
+func (c *course) pause(a *agent) {
+	if a.p.Paused() {
+		c.w.Note("nature", "%s resumes", a.p.Name)
+		a.p.Resume()
+		return
+	}
+	d := sim.Decades(c.r, 10*time.Millisecond, 3*longestTTL)
+	c.w.Note("nature", "%s is paused for %v", a.p.Name, d)
+	a.p.Pause()
+	c.w.After(d, func() {
+		c.w.Note("nature", "%s resumes", a.p.Name)
+		a.p.Resume()
+	})
+}
+
+// end ends a process, in one way or another, and mostly starts another.
+func (c *course) end(a *agent) {
+	if c.r.IntN(2) == 0 || a.p.Paused() {
+		a.kill()
+	} else {
+		a.shutDown()
+	}
+	if c.r.IntN(4) > 0 {
+		c.w.After(sim.Decades(c.r, 10*time.Millisecond, ttl), c.start)
+	}
+}
+
+// candidates has one come, go or resign.
+func (c *course) candidates(a *agent) {
+	if a.p.Paused() {
+		return
+	}
+	b := c.l.books[c.r.IntN(len(c.l.books))]
+	patience := sim.Decades(c.r, 10*time.Millisecond, 3*ttl)
+	if c.asks && c.r.IntN(4) == 0 {
+		c.w.Note(a.p.Name, "asks the holder of %s to resign", b.name)
+		b.asked = c.w.Now() + 2*time.Minute
+		a.p.Go(func(context.Context) {
+			ctx, cancel := context.WithCancel(a.ctx)
+			defer cancel()
+			defer a.p.Clock().AfterFunc(patience, cancel).Stop()
+			_, err := a.queue.AskResign(ctx, b.name)
+			a.p.Note("has asked the holder of %s: %v", b.name, err)
+		})
+		return
+	}
+	a.mu.Lock()
+	stands := slices.DeleteFunc(slices.Clone(a.stands), func(s *stand) bool { return s.gone.Load() })
+	a.mu.Unlock()
+	if len(stands) == 0 {
+		a.track(b, c.name(a), true)
+		return
+	}
+	s := stands[c.r.IntN(len(stands))]
+	if c.r.IntN(3) > 0 {
+		s.resign(patience)
+		return
+	}
+	a.p.Note("%s is killed, another tracker comes", s.by.name)
+	s.kill()
+	a.track(s.b, c.name(a), c.r.IntN(2) == 0)
+}
+
+// outage stops the store for a while. It doesn't follow on a loss of data: for who has not heard of
+// it can then lead first, with tokens that rise no more.
+func (c *course) outage(d time.Duration) {
+	if c.w.Now() < c.replaced+longestTTL && c.replaced > 0 {
+		return
+	}
+	c.w.Note("nature", "the store stops for %v", d)
+	c.w.Service().Stop()
+	c.w.After(d, func() {
+		c.w.Note("nature", "the store starts")
+		c.w.Service().Start()
+	})
+}
+
+// replace takes a snapshot, or has the store lose what it had since one.
+func (c *course) replace(n int) {
+	service := c.w.Service()
+	switch {
+	case n < 91:
+		c.w.Note("nature", "a snapshot is taken")
+		c.snapshots = append(c.snapshots, snapshot{service.Snapshot(), c.rev()})
+	case n < 94:
+		c.look()
+		c.w.After(300*time.Millisecond, func() {
+			c.w.Note("nature", "the store is wiped")
+			c.forget()
+			service.Wipe()
+			c.snapshots = nil
+		})
+	case n < 96 && len(c.snapshots) > 0: // nobody holds anything any more
+		c.look()
+		snap := c.snapshots[c.r.IntN(len(c.snapshots))]
+		c.w.After(300*time.Millisecond, func() {
+			c.w.Note("nature", "the store stops for a restore of revision %d", snap.rev)
+			service.Stop()
+			c.w.After(longestTTL+time.Millisecond, func() {
+				c.w.Note("nature", "the store is restored")
+				c.forget()
+				service.Restore(snap.Snapshot)
+				service.Start()
+			})
+		})
+	case n < 98 && len(c.snapshots) > 0:
+		c.look()
+		snap := c.snapshots[c.r.IntN(len(c.snapshots))]
+		c.w.After(300*time.Millisecond, func() {
+			c.w.Note("nature", "the store is restored to revision %d under living holders", snap.rev)
+			c.forget()
+			service.Restore(snap.Snapshot)
+			c.roll(snap.rev)
+		})
+	default:
+		c.look()
+		c.w.After(300*time.Millisecond, func() {
+			c.w.Note("nature", "the store is rewound")
+			c.forget()
+			service.Rewind()
+			c.roll(c.rev())
+		})
+	}
+}
+
+func (c *course) roll(rev uint64) {
+	var all []*sim.Process
+	for _, a := range c.all {
+		all = append(all, a.p)
+	}
+	c.l.mu.Lock()
+	defer c.l.mu.Unlock()
+	c.l.roll(all, rev)
+}
+
+// rev is the store's revision now; a stopped store has one too.
+func (c *course) rev() uint64 {
+	return c.w.Service().Snapshot().Rev()
+}
