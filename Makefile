@@ -73,10 +73,10 @@ mutants: ## break the code on purpose, in one way after another, and see a test 
 # One process a core: each runs its seeds on one processor, so that they run the same way again.
 .PHONY: faults
 faults: ## simulate SEEDS courses of faults from FIRST on
-	@mkdir -p .faults; go test -c -o .faults/leadership.test ./internal/sim/leadership
+	@go test -c -o faults.test ./internal/sim/leadership
 	@cores=$$(getconf _NPROCESSORS_ONLN); each=$$(( ($(SEEDS) + cores - 1) / cores )); failed=0; running=(); \
 	for i in $$(seq 0 $$((cores - 1))); do \
-		.faults/leadership.test -test.run UnderAnyFaults -test.v -test.timeout 1h \
+		./faults.test -test.run UnderAnyFaults -test.v -test.timeout 1h \
 			-sim.first $$(( $(FIRST) + i * each )) -sim.seeds $$each & running+=($$!); \
 	done; \
 	for p in "$${running[@]}"; do wait "$$p" || failed=1; done; \

@@ -179,12 +179,3 @@ func (l *ledger) cap(highest uint64) {
 		b.highest = min(b.highest, highest)
 	}
 }
-
-func (l *ledger) book(election string) *book {
-	for _, b := range l.books {
-		if b.name == election {
-			return b
-		}
-	}
-	return nil
-}
