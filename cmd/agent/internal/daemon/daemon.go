@@ -75,11 +75,11 @@ func Run(cfg Config) error {
 	defer func() {
 		d.withdraw()
 		cfg.State.Release()
+		_ = cfg.Listener.Close() // which nobody has served on if the engine ended at once
 	}()
 	signals := catchSignals()
 	defer signals.stop()
 	if err := d.start(); err != nil {
-		_ = cfg.Listener.Close() // if nobody serves on it yet
 		return err
 	}
 	err := d.loop(signals)
