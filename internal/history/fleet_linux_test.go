@@ -177,6 +177,7 @@ func (f *fleet) within(d time.Duration, shown func() bool) bool {
 func (f *fleet) until(what string, shown func() bool) {
 	f.t.Helper()
 	if !f.within(patience, shown) {
+		f.verify(slices.Collect(f.ops())) // it may say why
 		require.FailNow(f.t, "it didn't come: "+what, f.again())
 	}
 }

@@ -199,11 +199,12 @@ func (w *worker) leads(token uint64, way int, asked int64) (_ bool, until int64)
 // write writes while the worker leads, as far as it knew a while ago, and reads.
 func (w *worker) write() {
 	random := rand.New(rand.NewPCG(w.cfg.Seed, writing))
-	for n := 0; ; n++ {
-		if claim, _, leads := w.tracker.Leadership(); leads {
-			if !w.pause(random, w.cfg.Dawdle) {
-				return
-			}
+	for n := 0; w.pause(random, w.cfg.Dawdle/20); n++ {
+		claim, _, leads := w.tracker.Leadership()
+		if !w.pause(random, w.cfg.Dawdle) {
+			return
+		}
+		if leads {
 			noted := w.journal.call(writing, opWrite, claim.Token, fmt.Sprintf("%s-%d", w.cfg.Name, n))
 			var err error
 			noted.Outcome, noted.Seen, err = w.register.write(claim.Token, noted.Value, n)
@@ -212,10 +213,7 @@ func (w *worker) write() {
 			}
 			w.journal.done(noted)
 		}
-		if !w.pause(random, w.cfg.Dawdle/4) {
-			return
-		}
-		if random.IntN(4) > 0 {
+		if leads && random.IntN(4) > 0 {
 			continue
 		}
 		noted := w.journal.call(writing, opRead, 0, "")

@@ -51,7 +51,7 @@ func Do(ctx context.Context, client *clientv3.Client, fenceKey string, token uin
 
 // GetFenced reads a key and the fence that protects it, at one revision: the response and the greatest
 // token that was seen, 0 if none was.
-func GetFenced(ctx context.Context, client *clientv3.Client, fenceKey, key string, options ...clientv3.OpOption) (*etcdserverpb.RangeResponse, uint64, error) {
+func GetFenced(ctx context.Context, client *clientv3.Client, fenceKey, key string, options ...clientv3.OpOption) (*clientv3.GetResponse, uint64, error) {
 	response, err := onceKV(client).Txn(ctx).Then(clientv3.OpGet(fenceKey), clientv3.OpGet(key, options...)).Commit()
 	if err != nil {
 		return nil, 0, fmt.Errorf("etcd key %q: %w", key, err)
@@ -62,7 +62,9 @@ func GetFenced(ctx context.Context, client *clientv3.Client, fenceKey, key strin
 			return nil, 0, fmt.Errorf("etcd key %q: %w", fenceKey, err)
 		}
 	}
-	return response.Responses[1].GetResponseRange(), seen, nil
+	got := (*clientv3.GetResponse)(response.Responses[1].GetResponseRange())
+	got.Header = response.Header
+	return got, seen, nil
 }
 
 const digits = 20

@@ -50,7 +50,7 @@ type Fence struct {
 	mu      sync.Mutex
 	seen    uint64 // is kept already
 	running map[*running]struct{}
-	changed chan struct{} // closed when a request ends that a greater token waits for; nil: none waits
+	changed chan struct{} // closed when a request ends or the fence is raised; nil: no request waits
 }
 
 // running is a request whose handler hasn't returned.
@@ -146,6 +146,11 @@ func (f *Fence) leave(this *running) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.running, this)
+	f.wake()
+}
+
+// wake has waiting requests look again; f.mu is held.
+func (f *Fence) wake() {
 	if f.changed != nil {
 		close(f.changed)
 		f.changed = nil
@@ -178,6 +183,7 @@ func (f *Fence) raise(ctx context.Context, token uint64) error {
 	for other := range f.running {
 		other.cancel(f.stale(other))
 	}
+	f.wake()
 	return nil
 }
 

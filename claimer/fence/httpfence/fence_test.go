@@ -158,6 +158,29 @@ func TestAGreaterTokenEndsWhatRunsForASmallerOneAndWaitsForIt(t *testing.T) {
 	})
 }
 
+func TestARequestThatIsOvertakenAsItWaitsIsRefusedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mayEnd := make(chan struct{})
+		handler := newFence(t, &inMemory{}).Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-mayEnd }))
+		codes := map[uint64]chan int{}
+		for _, token := range []uint64{7, 8, 9} {
+			code := make(chan int, 1)
+			codes[token] = code
+			go func() { code <- ask(t.Context(), handler, token).Code }()
+			synctest.Wait()
+		}
+		select {
+		case code := <-codes[8]:
+			assert.Equal(t, http.StatusPreconditionFailed, code)
+		default:
+			t.Error("the request with token 8 still waits")
+		}
+		close(mayEnd)
+		assert.Equal(t, http.StatusOK, <-codes[7])
+		assert.Equal(t, http.StatusOK, <-codes[9])
+	})
+}
+
 func TestNoHandlerWorksForASmallerTokenAfterOneWorkedForAGreater(t *testing.T) {
 	var mu sync.Mutex
 	var greatest uint64

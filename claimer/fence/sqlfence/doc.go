@@ -23,6 +23,7 @@
 // It makes no tables and no rows: an inserted row can't refuse anything. It doesn't commit or roll
 // back. It trusts its own statements only: what else writes the table must carry a token too.
 //
-// SQLite, PostgreSQL and MariaDB count the rows that a condition matched; MySQL's driver must be told
-// to (clientFoundRows=true), or a second write with one token is refused with an error that says so.
+// SQLite and PostgreSQL count the rows that a condition matched; the driver for MariaDB and MySQL must
+// be told to (clientFoundRows=true), or a write that changes nothing, such as a second Guard with one
+// token, is refused with an error that says so.
 package sqlfence

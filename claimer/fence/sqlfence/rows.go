@@ -130,7 +130,7 @@ func (r Rows) refused(ctx context.Context, db DB, what string, key any, token ui
 	case err != nil:
 		return fmt.Errorf("%s: nothing was written, and its fence can't be read: %w", what, err)
 	case seen < 0 || uint64(seen) <= token:
-		return fmt.Errorf("%s: nothing was written with token %d, and the fence reads %d: the row is just changing, or the driver counts only rows that changed (MySQL: set clientFoundRows=true): try again", what, token, seen)
+		return fmt.Errorf("%s: nothing was written with token %d, and the fence reads %d: the row is just changing, or the driver counts only rows that changed (MariaDB, MySQL: set clientFoundRows=true): try again", what, token, seen)
 	}
 	return &fence.StaleError{What: what, Token: token, Fence: uint64(seen)}
 }
