@@ -16,11 +16,11 @@ import (
 )
 
 // The tables of ARCHITECTURE.md, CONTRIBUTING.md and the pages in docs name tests; a name that no test
-// has would be a promise that nobody keeps.
+// has would be a promise that nobody keeps. A name may have its package's folder before it: store.TestX.
 func TestTheTestsThatTheDocumentsNameExist(t *testing.T) {
 	declared := declaredTests(t)
-	require.True(t, declared["TestTheTestsThatTheDocumentsNameExist"])
-	name := regexp.MustCompile("`((?:Test|Fuzz|Benchmark|Example)[A-Z_]\\w*)`")
+	require.Contains(t, declared["TestTheTestsThatTheDocumentsNameExist"], "internal/imports")
+	name := regexp.MustCompile("`(?:([a-z/]+)\\.)?((?:Test|Fuzz|Benchmark|Example)[A-Z_]\\w*)`")
 	documents, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
 	require.NoError(t, err)
 	for _, name := range []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"} {
@@ -30,15 +30,19 @@ func TestTheTestsThatTheDocumentsNameExist(t *testing.T) {
 		text, err := os.ReadFile(document)
 		require.NoError(t, err)
 		for _, match := range name.FindAllStringSubmatch(string(text), -1) {
-			assert.True(t, declared[match[1]], "%s names %s, which no test file declares: name the test that it means", filepath.Base(document), match[1])
+			folder, test := match[1], match[2]
+			assert.NotEmpty(t, declared[test], "%s names %s, which no test file declares: name the test that it means", filepath.Base(document), test)
+			if folder != "" && len(declared[test]) > 0 {
+				assert.Contains(t, declared[test], folder, "%s says that %s is in %s", filepath.Base(document), test, folder)
+			}
 		}
 	}
 }
 
-// declaredTests gives the names of all test functions of this module.
-func declaredTests(t *testing.T) map[string]bool {
+// declaredTests gives, by the name of each test function of this module, the folders that have one.
+func declaredTests(t *testing.T) map[string][]string {
 	t.Helper()
-	declared := map[string]bool{}
+	declared := map[string][]string{}
 	err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(name, "_test.go") {
 			return err
@@ -47,9 +51,13 @@ func declaredTests(t *testing.T) map[string]bool {
 		if err != nil {
 			return err
 		}
+		folder, err := filepath.Rel(root, filepath.Dir(name))
+		if err != nil {
+			return err
+		}
 		for _, decl := range file.Decls {
 			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil {
-				declared[f.Name.Name] = true
+				declared[f.Name.Name] = append(declared[f.Name.Name], filepath.ToSlash(folder))
 			}
 		}
 		return nil
