@@ -8,6 +8,9 @@ MAKEFLAGS += --no-print-directory
 COUNT    ?= 6
 FUZZTIME ?= 30s
 SEEDS    ?= 10000
+TRIES    ?= 20
+CYCLES   ?= 1000
+SOAK     ?= 3m
 FIRST    ?= 1
 PKG      ?= ./...
 
@@ -72,7 +75,7 @@ mutants: ## break the code on purpose, in one way after another, and see a test 
 
 # One process a core: each runs its seeds on one processor, so that they run the same way again.
 .PHONY: faults
-faults: ## simulate SEEDS courses of faults from FIRST on
+faults: ## simulate SEEDS courses of faults from FIRST on; then histories, CYCLES starts and stops, a soak for SOAK
 	@go test -c -o faults.test ./internal/sim/leadership
 	@cores=$$(getconf _NPROCESSORS_ONLN); each=$$(( ($(SEEDS) + cores - 1) / cores )); failed=0; running=(); \
 	for i in $$(seq 0 $$((cores - 1))); do \
@@ -81,6 +84,9 @@ faults: ## simulate SEEDS courses of faults from FIRST on
 	done; \
 	for p in "$${running[@]}"; do wait "$$p" || failed=1; done; \
 	exit $$failed
+	MUSTER_TRIES=$(TRIES) go test -timeout 1h -count=1 ./internal/history
+	go test -timeout 2h -p 1 ./internal/endurance ./cmd/agent/internal/endurance -run Cycles -endurance.cycles $(CYCLES)
+	go test -timeout 2h -v ./internal/endurance -run Soak -soak.for $(SOAK)
 
 .PHONY: cover
 cover: ## measure the tests' coverage into coverage.html
