@@ -15,6 +15,8 @@ import (
 // newModule makes a module with a function and its tests, and gives its folder.
 func newModule(t *testing.T) string {
 	t.Helper()
+	t.Setenv("GOFLAGS", "")
+	t.Setenv("GOWORK", "off")
 	folder := t.TempDir()
 	for name, text := range map[string]string{
 		"go.mod":     "module example.test/m\n\ngo 1.26.0\n",
@@ -51,6 +53,9 @@ func TestOtherThings(t *testing.T) { t.Cleanup(func() { Double(1) }) }
 }
 
 func TestATrialSaysWhatBecameOfAMutant(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs the go command a dozen times: left out by -short")
+	}
 	folder := newModule(t)
 	base := mutants.Mutant{Name: "x", File: "sum/sum.go", Old: "return 2 * n", Test: "TestDouble"}
 	for name, c := range map[string]struct {

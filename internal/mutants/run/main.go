@@ -17,24 +17,31 @@ import (
 
 func main() {
 	root := flag.String("root", ".", "the module's `folder`")
-	only := flag.String("run", "", "try only mutants whose rule, name, file or test matches this `pattern`")
+	only := flag.String("run", "", "try only mutants whose \"rule: name\", file or test matches this `pattern`")
 	at := flag.Int("p", 2, "how many to try at a `time`")
 	timeout := flag.Duration("timeout", 2*time.Minute, "for the test of one mutant")
 	verbose := flag.Bool("v", false, "show what each test said")
 	flag.Parse()
-	chosen, err := regexp.Compile("(?i)" + *only)
-	if err != nil || flag.NArg() > 0 || *at < 1 {
-		fmt.Fprintln(os.Stderr, "mutants: -run wants a pattern, -p a number above 0, and nothing else stands behind them:", err)
-		os.Exit(64)
+	chosen, err := regexp.Compile("(?im)" + *only)
+	switch {
+	case err != nil:
+		usage(fmt.Sprintf("-run: %v", err))
+	case *at < 1:
+		usage(fmt.Sprintf("-p %d: must be at least 1", *at))
+	case flag.NArg() > 0:
+		usage(fmt.Sprintf("%q: nothing may stand behind the flags", flag.Arg(0)))
 	}
 	// On Ctrl-C the go commands end, and their folders are removed here.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	s := session{trial: mutants.Trial{Root: *root, Timeout: *timeout}, at: *at, verbose: *verbose}
 	for _, m := range mutants.All() {
-		if chosen.MatchString(m.Rule + "\n" + m.Name + "\n" + m.File + "\n" + m.Test) {
+		if chosen.MatchString(m.Rule + ": " + m.Name + "\n" + m.File + "\n" + m.Test) {
 			s.mutants = append(s.mutants, m)
 		}
+	}
+	if len(s.mutants) == 0 {
+		usage(fmt.Sprintf("-run %q: no mutant is like that", *only))
 	}
 	if err := s.run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
@@ -45,6 +52,11 @@ func main() {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(1)
 	}
+}
+
+func usage(fault string) {
+	fmt.Fprintln(os.Stderr, "mutants:", fault)
+	os.Exit(64)
 }
 
 // session is one run of the command.
