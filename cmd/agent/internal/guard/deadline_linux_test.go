@@ -1,6 +1,7 @@
 package guard_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -132,6 +133,11 @@ func TestKilledAgent(t *testing.T) {
 			TTL:  time.Minute, Grace: 20 * time.Second, NoCgroup: noCgroup,
 		}, out)
 		below := pids(t, output, 1)[0]
+		// Until then it is a shell with the trap of the first, which a SIGTERM sets off without effect.
+		eventually(t, "sleep begins", func() bool {
+			name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", below))
+			return err == nil && string(name) == "sleep\n"
+		})
 		require.NoError(t, a.Kill())
 		a.empty(t)
 		assert.Contains(t, output(), "term")
