@@ -327,6 +327,7 @@ func TestR5AFallThatOnlyTheWatchSawBeginsANewEra(t *testing.T) {
 	in(t, func(w world) {
 		s, h := w.open(store.Config{})
 		x, l := w.lease(s)
+		synctest.Wait() // until the watch has begun
 		older := w.service.Snapshot()
 		_, err := decide(w, l, "a")
 		require.NoError(t, err)

@@ -96,6 +96,27 @@ func TestR5TheLongestTTLOfAnotherIsRememberedOverAWipe(t *testing.T) {
 	})
 }
 
+func TestR5AFallThatOnlyAReadSawBeginsANewEra(t *testing.T) {
+	in(t, func(w world) {
+		s, f := w.faulty()
+		f.Inject(storetest.Fault{Kind: storetest.Hang, Ops: []storetest.Op{storetest.Watch}})
+		x, l := w.lease(s)
+		older := w.service.Snapshot()
+		highest, err := decide(w, l, "a")
+		require.NoError(t, err)
+		w.service.Restore(older)
+		_, _, err = l.Decide(context.Background(), prefix)
+		require.ErrorIs(t, err, store.ErrSessionGone)
+		require.False(t, l.Valid())
+		l, err = x.Lease(context.Background())
+		require.NoError(t, err)
+		token, err := decide(w, l, "b")
+		var young *store.YoungError
+		require.ErrorAs(t, err, &young, "a holder whose record is lost may not have heard of it")
+		assert.Greater(t, token, highest)
+	})
+}
+
 func TestR5AWriteOfTheEraThatCommitsAfterAWipeChangesNothing(t *testing.T) {
 	in(t, func(w world) {
 		w.service.Wipe() // no proof

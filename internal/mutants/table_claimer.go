@@ -96,8 +96,8 @@ var claimerMutants = []Mutant{
 	{
 		Rule: "R11", Name: "a key is used again after a create that was given up",
 		File: "claimer/claim.go",
-		Old:  `key := electionPrefix(k.c.Name) + rand.Text()`,
-		New:  `key := electionPrefix(k.c.Name) + rand.Text()[:0] + fmt.Sprintf("%p-%s", k.q, store.Escape(k.c.Holder))`,
+		Old:  `key := electionPrefix(k.c.Name) + chance.Text(k.q.st.Rand())`,
+		New:  `key := electionPrefix(k.c.Name) + chance.Text(k.q.st.Rand())[:0] + fmt.Sprintf("%p-%s", k.q, store.Escape(k.c.Holder))`,
 		Test: "TestR11AfterACreateThatWasGivenUpAnotherKeyIsTaken",
 	},
 	{

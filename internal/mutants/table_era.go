@@ -33,9 +33,16 @@ var eraMutants = []Mutant{
 	{
 		Rule: "R5", Name: "revisions that run backwards are ignored",
 		File: "store/root.go",
-		Old:  `case now.Era == seen.known.Era && rev < seen.rev:`,
-		New:  `case now.Era == seen.known.Era && rev < seen.rev && false:`,
-		Test: "TestR5AnOlderSnapshotIsNoticedAndTokensGoOnRising",
+		Old:  `case seen.goesOn(now) && rev < seen.rev:`,
+		New:  `case seen.goesOn(now) && rev < seen.rev && false:`,
+		Test: "TestR5AFallThatOnlyAReadSawBeginsANewEra",
+	},
+	{
+		Rule: "R5", Name: "a fall of the revision is forgotten once new commits have made up for it",
+		File: "store/root.go",
+		Old:  `r.fell(known.Era)`,
+		New:  `_ = r.fell`,
+		Test: "TestR5AFallThatOnlyTheWatchSawBeginsANewEra",
 	},
 	{
 		Rule: "R5", Name: "a reset of the era's watch is taken for nothing new",

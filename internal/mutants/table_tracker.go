@@ -5,8 +5,8 @@ var trackerMutants = []Mutant{
 	{
 		Rule: "R13", Name: "two trackers with one name stand as one candidate",
 		File: "tracker/worker.go",
-		Old:  `"#" + rand.Text()[:13]`,
-		New:  `"#" + rand.Text()[:0]`,
+		Old:  `"#" + chance.Text(w.config.Rand)[:13]`,
+		New:  `"#" + chance.Text(w.config.Rand)[:0]`,
 		Test: "TestLesson4TrackersWithOneHolderNameDoNotExtendEachOther",
 	},
 	{
