@@ -104,6 +104,9 @@ func TestATrialSaysWhatBecameOfAMutant(t *testing.T) {
 }
 
 func TestTestsThatDontPassWithoutAMutantAreFound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs the go command a few times: left out by -short")
+	}
 	var table []mutants.Mutant
 	for _, test := range []string{"TestDouble", "TestDouble/of two (2)", "TestWrong", "TestSkipped", "TestNobodyWrote", "TestOtherThings", "TestDouble/of three"} {
 		table = append(table, mutants.Mutant{File: "sum/sum.go", Test: test})
