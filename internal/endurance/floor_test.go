@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
 
 	"github.com/muster-go/muster/claimer"
 )
@@ -95,4 +98,26 @@ func (f *floor) led() error {
 		}
 	}
 	return fmt.Errorf("nobody leads %v after the last fault has ended", patience)
+}
+
+func TestAFloorFindsWhoWorksBesideAnother(t *testing.T) {
+	alive, stop := context.WithCancel(t.Context())
+	defer stop()
+	over, end := context.WithCancel(t.Context())
+	end()
+	var f floor
+	begin := func(ctx context.Context, who string, token uint64) (breaches []string) {
+		before := len(f.breaches)
+		f.begin(&shift{ctx, who, token})
+		return f.breaches[before:]
+	}
+	assert.Empty(t, begin(over, "a", 1))
+	assert.Empty(t, begin(alive, "b", 2), "what a did is over")
+	assert.Empty(t, begin(alive, "b", 2), "more work of the same leadership")
+	assert.Empty(t, begin(over, "c", 3), "c was too late to work")
+	assert.Len(t, begin(alive, "d", 4), 2, "beside b, who works twice")
+	assert.Contains(t, begin(alive, "e", 3), "e leads with token 3 after one of 4")
+	assert.Equal(t, "b", f.leader())
+	terms, _ := f.sum()
+	assert.Equal(t, 4, terms)
 }

@@ -31,6 +31,9 @@ var flat = endurancetest.Slack{Goroutines: 40, Descriptors: 8, Heap: 1 << 20}
 // somebody leads again; nobody works beside another; and after an hour of that a process has what it
 // had after a minute.
 func TestSoakUnderFaults(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a while: left out by -short")
+	}
 	seed := *soakSeed
 	if seed == 0 {
 		seed = rand.Uint64()

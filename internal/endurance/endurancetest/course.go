@@ -13,7 +13,8 @@ var cycles = flag.Int("endurance.cycles", 0, "how many cycles each course has; 0
 
 // Course says how a cycle is repeated.
 type Course struct {
-	// Cycles is how many there are, unless the flag -endurance.cycles says otherwise.
+	// Cycles is how many there are, unless the flag -endurance.cycles says otherwise; a tenth with
+	// -short.
 	Cycles int
 	// Lanes is how many run at the same time. Default: 1.
 	Lanes int
@@ -25,8 +26,11 @@ type Course struct {
 // left over. The test must not run beside others.
 func Run(t *testing.T, course Course, cycle func(i int) error) {
 	t.Helper()
-	if *cycles > 0 {
+	switch {
+	case *cycles > 0:
 		course.Cycles = *cycles
+	case testing.Short():
+		course.Cycles = max(course.Cycles/10, 10)
 	}
 	if err := course.Endure(cycle); err != nil {
 		t.Fatal(err)
