@@ -36,7 +36,7 @@ func (l *Lease) Decide(ctx context.Context, prefix string) (Snapshot, uint64, er
 	r.mu.Unlock()
 	if !now.Settled || strange {
 		return snap, now.Floor, &YoungError{
-			Reason: fmt.Sprintf("the store was just created, wiped or restored, and a holder from before may not know yet: nobody leads for its longest TTL, %v", longest),
+			Reason: fmt.Sprintf("the store was just created, wiped or restored, and a holder from before may not know yet: nobody leads for %v, %g × its longest TTL", l.store.adult(longest), unawareTTLs),
 			Wait:   rest,
 		}
 	}

@@ -34,11 +34,15 @@
 // R5, era. The record "root/era" names a random era and its floor of tokens. The longest TTLs in
 // use, and that the era is of age, stand in marks below "root/<era>/", which are created and never changed:
 // a late write of an era that is over changes nothing. A process that sees the record gone, the era
-// changed or revisions run backwards loses its leases at once; it watches the record, and reads it
-// at every decision, with the marks at every tenth renewal. In an era younger than the longest TTL, of those
-// that this process saw in use before, too, nobody leads, for a living holder may not have heard
-// yet; except where the driver proves that none can be alive, or Config.Fresh says so. A process
-// that remembers greater tokens than the era has reached begins a new era, with a greater floor.
+// changed or revisions run backwards loses its leases at once, and where they ran backwards begins a
+// new era. It watches the record, and reads it at every decision and at every fourth renewal; a lease
+// ends 1.5 TTL, less drift and margin, after the latest read that showed its era was sent, for a watch
+// may be silent while a restored store goes on renewing a session. So in an era younger than 1.5 of
+// the longest TTL, of those that this process saw in use before, too, nobody leads, for a living
+// holder may not have heard yet; except where the driver proves that none can be alive, or
+// Config.Fresh says so. A process that remembers greater tokens than the era has reached begins a new
+// era, with a greater floor. Who has never read the era since before the state that a store is
+// restored to can't tell that it was restored, and may lead at once.
 //
 // # Errors
 //

@@ -10,7 +10,9 @@ import (
 
 // Lease is one grant of a Session: alive until its deadline, which renewals move on, or until it is
 // lost, for good. The deadline is local (R1): counted from before the renewal that moved it was
-// sent, compared with Now at each use, and never moved by an answer that comes after it.
+// sent, compared with Now at each use, and never moved by an answer that comes after it. Nor does it
+// lie further from the latest read of the era than those wait who see a new one (R5): a session that
+// a restored store goes on to renew ends in time, though its process hears nothing of the restore.
 type Lease struct {
 	session *Session
 	store   *Store
@@ -23,7 +25,9 @@ type Lease struct {
 	mu         sync.Mutex
 	err        error
 	lost       chan struct{}
-	renewed    chan struct{} // closed and replaced at each renewal
+	sent       time.Duration // the latest renewal that was answered, since store.base
+	confirmed  time.Duration // the latest read that showed the lease's era, before it was sent
+	renewed    chan struct{} // closed and replaced when the deadline may have moved
 	live       map[string]uint64
 	sweepUntil time.Duration // since store.base; sweep at each renewal until then
 	sweeping   sync.Mutex
@@ -32,16 +36,17 @@ type Lease struct {
 	unheld     chan struct{} // closed while there are no holds
 }
 
-func newLease(x *Session, id SessionID, era string, sent time.Duration) *Lease {
+func newLease(x *Session, id SessionID, era string, sent, confirmed time.Duration) *Lease {
 	l := &Lease{
 		session: x, store: x.store, id: id, era: era,
 		lost:    make(chan struct{}),
 		renewed: make(chan struct{}),
 		unheld:  make(chan struct{}),
 		live:    map[string]uint64{},
+		sent:    sent, confirmed: confirmed,
 	}
 	close(l.unheld)
-	l.deadline.Store(int64(sent + x.Guarantee()))
+	l.deadline.Store(int64(l.until()))
 	return l
 }
 
@@ -90,9 +95,9 @@ func (l *Lease) lose(err error) {
 	}
 }
 
-// extend moves the deadline on for a renewal that was sent then. An answer after the deadline
-// changes nothing.
-func (l *Lease) extend(sent time.Duration) {
+// extend moves the deadline on for a renewal, or a read of the era, that was sent then. An answer
+// after the deadline changes nothing.
+func (l *Lease) extend(sent, confirmed time.Duration) {
 	if !l.Valid() {
 		return
 	}
@@ -101,11 +106,22 @@ func (l *Lease) extend(sent time.Duration) {
 	if l.err != nil {
 		return
 	}
-	if until := int64(sent + l.session.Guarantee()); until > l.deadline.Load() {
-		l.deadline.Store(until)
-	}
+	l.sent, l.confirmed = max(l.sent, sent), max(l.confirmed, confirmed)
+	l.deadline.Store(int64(l.until()))
 	close(l.renewed)
 	l.renewed = make(chan struct{})
+}
+
+// until is the deadline as far as is known; with the lock held, or before the lease is shown.
+func (l *Lease) until() time.Duration {
+	return min(l.sent+l.session.Guarantee(), l.confirmed+l.store.unaware(l.session.ttl))
+}
+
+// unconfirmed tells whether the era was read so long ago that it shortens what a renewal gives.
+func (l *Lease) unconfirmed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.confirmed+l.store.unaware(l.session.ttl) < l.store.now()+l.session.Guarantee()
 }
 
 // Extend returns nil as soon as the lease surely lives for d from now: normally at once, else after
@@ -230,7 +246,7 @@ func (l *Lease) keep(ctx context.Context) {
 			busy--
 			switch {
 			case r.err == nil:
-				l.extend(r.sent)
+				l.extend(r.sent, 0)
 				retry.reset()
 				next.Reset(every)
 				renewals++
@@ -266,15 +282,12 @@ func (l *Lease) renew(ctx context.Context, place *slot) renewal {
 
 // lookAfter does, after a renewal, what keeps the store clean and the era trustworthy.
 func (l *Lease) lookAfter(ctx context.Context, tenth bool) {
-	if !tenth && !l.suspicious() {
-		return
+	if l.unconfirmed() {
+		l.store.loops.Go(func() { l.store.root.check(ctx) })
 	}
-	l.store.loops.Go(func() {
-		l.sweep(ctx)
-		if tenth {
-			l.store.root.check(ctx)
-		}
-	})
+	if tenth || l.suspicious() {
+		l.store.loops.Go(func() { l.sweep(ctx) })
+	}
 }
 
 // revoke ends the session in the service once no guarded work holds it; with persist it keeps what

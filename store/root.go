@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strconv"
 	"strings"
 	"sync"
@@ -82,6 +83,7 @@ type witnessed struct {
 	strange   bool          // the era came in place of another, whose holders it may know nothing of
 	firstSeen time.Duration // when a read that showed the era had returned, since Store.base
 	rev       uint64        // the greatest revision seen in the era
+	confirmed time.Duration // before the latest read that showed the era was sent, since Store.base
 	fallen    string        // the era in which revisions were seen to run backwards; empty: none
 	highest   uint64        // the greatest Floor + revision seen in any era
 	longest   time.Duration // the longest TTL seen in use, in any era
@@ -121,6 +123,7 @@ func (r *root) readBy(ctx context.Context, ttl time.Duration, what string, list 
 		if !seen.known.Settled {
 			what = rootPrefix
 		}
+		sent := r.s.now()
 		snap, err := list(ctx, what)
 		if err != nil {
 			return rootRecord{}, err
@@ -142,6 +145,7 @@ func (r *root) readBy(ctx context.Context, ttl time.Duration, what string, list 
 		}
 		if want == now {
 			r.witness(now, modRev, snap.Rev)
+			r.confirm(now.Era, sent)
 			return now, nil
 		}
 		if why != "" {
@@ -255,9 +259,31 @@ func (seen *witnessed) goesOn(now rootRecord) bool {
 	return now.Era == seen.known.Era || now.After != "" && now.After == seen.known.Era
 }
 
+// For as much as unawareTTLs of its TTL a session may be renewed without its process having read the
+// era. It reads the era again when that would shorten what a renewal gives, about every third or
+// fourth time; the rest is for reads that fail.
+const unawareTTLs = 1.5
+
+// unaware is for how long after a read that showed the era a lease can go on: never longer than
+// adult, of any process.
+func (s *Store) unaware(ttl time.Duration) time.Duration {
+	return time.Duration(float64(ttl)*unawareTTLs*(1-s.cfg.Drift)) - s.margin(ttl)
+}
+
 // adult is how old an era must be before somebody leads in it.
 func (s *Store) adult(longest time.Duration) time.Duration {
-	return time.Duration(float64(longest) * (1 + s.cfg.Drift))
+	return time.Duration(float64(longest) * unawareTTLs * (1 + s.cfg.Drift))
+}
+
+// confirmedAt is the moment before the latest read that showed the era was sent; long ago if that
+// isn't the era that was seen last.
+func (r *root) confirmedAt(era string) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if era != r.known.Era {
+		return math.MinInt64 / 2
+	}
+	return r.confirmed
 }
 
 // witness takes in what was surely in the store. A change of era costs every lease of the old one.
@@ -266,10 +292,13 @@ func (r *root) witness(now rootRecord, modRev, rev uint64) {
 	old := r.known.Era
 	// An era that only raised the floor of the one before is as old, and as strange, as that was.
 	if !r.goesOn(now) {
-		r.firstSeen, r.rev = r.s.now(), 0
+		r.firstSeen, r.rev, r.confirmed = r.s.now(), 0, math.MinInt64/2
 		r.strange = old != ""
 	} else if old != "" && r.fallen == old {
 		r.fallen = now.Era
+	}
+	if now.Era == old { // the watch shows no marks
+		now.Settled, now.TTL = now.Settled || r.known.Settled, max(now.TTL, r.known.TTL)
 	}
 	r.known, r.modRev, r.proof = now, modRev, false
 	r.rev = max(r.rev, rev)
@@ -282,99 +311,44 @@ func (r *root) witness(now rootRecord, modRev, rev uint64) {
 	}
 }
 
+// confirm takes in that a read that was sent then showed the era.
+func (r *root) confirm(era string, sent time.Duration) {
+	r.mu.Lock()
+	if r.known.Era != era { // another has come since
+		r.mu.Unlock()
+		return
+	}
+	r.confirmed = max(r.confirmed, sent)
+	r.mu.Unlock()
+	for _, lease := range r.leases() {
+		if lease.era == era {
+			lease.extend(0, sent)
+		}
+	}
+}
+
 // loseAll ends every lease that is not of the era.
 func (r *root) loseAll(era string, err error) {
-	r.s.mu.Lock()
-	sessions := make([]*Session, 0, len(r.s.sessions))
-	for _, x := range r.s.sessions {
-		sessions = append(sessions, x)
-	}
-	r.s.mu.Unlock()
-	for _, x := range sessions {
-		x.mu.Lock()
-		lease := x.lease
-		x.mu.Unlock()
-		if lease != nil && lease.era != era {
+	for _, lease := range r.leases() {
+		if lease.era != era {
 			lease.lose(err)
 		}
 	}
 }
 
-// watchOnce starts the watch of the root record with the first session.
-func (r *root) watchOnce() {
-	r.once.Do(func() { r.s.loops.Go(r.watch) })
-}
-
-func (r *root) watch() {
-	retry := backoff{first: 100 * time.Millisecond, most: 5 * time.Second, random: r.s.random}
-	for r.s.ctx.Err() == nil {
-		err := r.s.Watch(r.s.ctx, rootKey, r.heard)
-		if r.s.ctx.Err() != nil {
-			return
+// leases gives the present one of each session.
+func (r *root) leases() []*Lease {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	leases := make([]*Lease, 0, len(r.s.sessions))
+	for _, x := range r.s.sessions {
+		x.mu.Lock()
+		if x.lease != nil {
+			leases = append(leases, x.lease)
 		}
-		r.s.log.Warn("the watch of the store's era ended", "err", err)
-		r.s.sleep(r.s.ctx, retry.wait())
+		x.mu.Unlock()
 	}
-}
-
-// check reads the era to see whether it still stands, and so mends what the watch could not tell.
-func (r *root) check(ctx context.Context) {
-	if _, err := r.read(ctx, 0); err != nil {
-		r.s.log.Debug("the store's era could not be read", "err", err)
-	}
-}
-
-// heard takes an event of the watch. The watch may lag behind reads; so an event only counts if it
-// is news, or a reset.
-func (r *root) heard(e Event) {
-	r.mu.Lock()
-	known, modRev, rev := r.known, r.modRev, r.rev
-	r.mu.Unlock()
-	if known.Era == "" {
-		return // no lease yet
-	}
-	record := e.Record
-	switch e.Kind {
-	case EventSnapshot, EventReset:
-		if e.Rev < rev && e.Kind == EventSnapshot { // it lags behind a read, or the store was restored: ask
-			r.s.loops.Go(func() { r.check(r.s.ctx) })
-			return
-		}
-		if len(e.Records) == 0 {
-			r.loseAll("", fmt.Errorf("%w: the store lost its era: it was wiped", ErrSessionGone))
-			return
-		}
-		record = e.Records[0]
-	case EventDelete:
-		if e.Rev > modRev {
-			r.loseAll("", fmt.Errorf("%w: the store's era was deleted", ErrSessionGone))
-		}
-		return
-	case EventPut:
-		if record.ModRev <= modRev {
-			return
-		}
-	default:
-		return
-	}
-	var now rootRecord
-	if err := json.Unmarshal(record.Value, &now); err != nil || now.Era == "" {
-		return // the next read says what is wrong
-	}
-	if e.Kind == EventReset && now.Era == known.Era && e.Rev < rev {
-		r.fell(known.Era)
-		r.loseAll("", fmt.Errorf("%w: the store's revision fell from %d to %d: it was restored", ErrSessionGone, rev, e.Rev))
-		return
-	}
-	r.witness(now, record.ModRev, e.Rev)
-}
-
-// fell notes that revisions ran backwards in an era: the next read begins a new one, though commits
-// have made up for the fall until then.
-func (r *root) fell(era string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.fallen = era
+	return leases
 }
 
 // Floor is the floor of tokens in the store's present era; 0 in a store that nobody has used yet.

@@ -422,7 +422,7 @@ func TestAtRestASessionCostsItsRenewalsAndLittleMore(t *testing.T) {
 		time.Sleep(3 * ttl)
 		lists, applies := h.count("list"), h.count("apply")
 		time.Sleep(10 * ttl)
-		assert.InDelta(t, 10/1.5, h.count("list")-lists, 1, "the era is checked at every tenth renewal")
+		assert.InDelta(t, 10/0.6, h.count("list")-lists, 1, "the era is read at every fourth renewal")
 		assert.Equal(t, applies, h.count("apply"))
 	})
 }

@@ -200,7 +200,7 @@ func (x *Session) grant(ctx context.Context) (*Lease, error) {
 		return nil, fmt.Errorf("grant a session: %w", err)
 	}
 	era, err := s.root.read(ctx, x.ttl)
-	lease := newLease(x, g.id, era.Era, g.sent)
+	lease := newLease(x, g.id, era.Era, g.sent, s.root.confirmedAt(era.Era))
 	if err == nil && !lease.Valid() {
 		err = errors.New("the grant of a session took longer than its TTL")
 	}

@@ -61,11 +61,13 @@ func (c *course) weather(a *agent) {
 	case 0:
 		w.Refuse = true
 	case 1:
-		w.LoseRequest = 1
+		w.LoseRequest, w.Silent = 1, true
 	case 2:
-		w.LoseReply = 1
+		w.LoseReply, w.Silent = 1, true
 	case 3:
 		w.Hang = 1
+	case 4:
+		w.Silent = true
 	}
 	c.w.Note("nature", "weather for %s: %+v", a.p.Name, w)
 	a.p.SetWeather(w)
