@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -320,85 +319,4 @@ func TestR5ARecordThatReappearsIsDeletedNotAdopted(t *testing.T) {
 		require.NoError(t, err)
 		assert.Empty(t, snap.Records)
 	})
-}
-
-// The read that follows comes after others have written, and shows no revision that is too low.
-func TestR5AFallThatOnlyTheWatchSawBeginsANewEra(t *testing.T) {
-	in(t, func(w world) {
-		s, h := w.open(store.Config{})
-		x, l := w.lease(s)
-		synctest.Wait() // until the watch has begun
-		older := w.service.Snapshot()
-		_, err := decide(w, l, "a")
-		require.NoError(w, err)
-		known, err := s.List(context.Background(), "root/")
-		require.NoError(w, err)
-
-		synctest.Wait() // the watch has begun
-		until := make(chan struct{})
-		h.set(hang(until, "list"))
-		w.service.Restore(older)
-		synctest.Wait()
-		require.True(w, isClosed(l.Lost()), "the watch told of it")
-		for rev, i := uint64(0), 0; rev <= known.Rev; i++ {
-			outcomes, err := w.service.Open().Apply(context.Background(), []store.Write{{Kind: store.Create, Key: fmt.Sprint("other/", i)}})
-			require.NoError(w, err)
-			rev = outcomes[0].Rev
-		}
-		h.set(nil)
-		close(until)
-		ctx, cancel := context.WithTimeout(context.Background(), ttl)
-		defer cancel()
-		again, err := x.Lease(ctx)
-		require.NoError(w, err)
-		_, err = decide(w, again, "z")
-		var young *store.YoungError
-		require.ErrorAs(w, err, &young, "a holder whose record is lost may not have heard of it")
-	})
-}
-
-// deaf is a driver whose watches tell nothing.
-type deaf struct{ store.Driver }
-
-func (deaf) Watch(ctx context.Context, _ string, _ func(store.Event)) error {
-	<-ctx.Done()
-	return ctx.Err()
-}
-
-// The store that came back has the session, but not the record that was created after the snapshot.
-func TestR5ALeaseThatARestoredStoreGoesOnToRenewEndsBeforeAnybodyElseLeads(t *testing.T) {
-	in(t, func(w world) {
-		holder, err := store.New(store.Config{Driver: deaf{w.service.Open()}})
-		require.NoError(w, err)
-		w.Cleanup(func() { _ = holder.Close() })
-		_, l := w.lease(holder)
-		other, _ := w.open(store.Config{})
-		x, _ := w.lease(other)
-		older := w.service.Snapshot()
-		_, err = decide(w, l, "a")
-		require.NoError(w, err)
-		_, err = decide(w, must(x.Lease(context.Background())), "b") // knows how far the store has come
-		require.NoError(w, err)
-		time.Sleep(ttl / 4)
-
-		w.service.Restore(older)
-		ctx, cancel := context.WithTimeout(context.Background(), 10*ttl)
-		defer cancel()
-		for {
-			next, err := x.Lease(ctx)
-			require.NoError(w, err)
-			if _, _, err = next.Decide(ctx, prefix); err == nil {
-				break
-			}
-			time.Sleep(ttl / 50)
-		}
-		require.False(w, l.Valid(), "two may lead")
-	})
-}
-
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
 }

@@ -20,6 +20,7 @@ type Lease struct {
 	era     string
 
 	deadline atomic.Int64 // time.Duration since store.base
+	told     atomic.Int64 // the latest deadline that Deadline gave
 	over     atomic.Bool
 
 	mu         sync.Mutex
@@ -57,9 +58,13 @@ func (l *Lease) ID() SessionID { return l.id }
 func (l *Lease) TTL() time.Duration { return l.session.ttl }
 
 // Deadline is the moment up to which the service surely keeps the session and its records,
-// administrators aside. It has no meaning after Lost.
+// administrators aside: should the lease be lost before, this process revokes it no sooner. It has no
+// meaning after Lost.
 func (l *Lease) Deadline() time.Time {
-	return l.store.base.Add(time.Duration(l.deadline.Load()))
+	deadline := l.deadline.Load()
+	for told := l.told.Load(); told < deadline && !l.told.CompareAndSwap(told, deadline); told = l.told.Load() {
+	}
+	return l.store.base.Add(time.Duration(deadline))
 }
 
 // Valid tells whether the lease is alive now. Once false it stays false.
@@ -291,7 +296,7 @@ func (l *Lease) lookAfter(ctx context.Context, tenth bool) {
 }
 
 // revoke ends the session in the service once no guarded work holds it; with persist it keeps what
-// Extend promised, for a lease can be lost before that, and tries again until the end is known or
+// Extend promised and Deadline told, for a lease can be lost before that, and tries again until the end is known or
 // ctx ends.
 func (l *Lease) revoke(ctx context.Context, persist bool) {
 	l.mu.Lock()
@@ -303,7 +308,7 @@ func (l *Lease) revoke(ctx context.Context, persist bool) {
 		return
 	}
 	l.mu.Lock()
-	rest := l.promised - l.store.now()
+	rest := max(l.promised, time.Duration(l.told.Load())) - l.store.now()
 	l.mu.Unlock()
 	if persist && rest > 0 && !l.store.sleep(ctx, rest) {
 		return

@@ -28,7 +28,7 @@ func TestUnderAnyFaultsOneLeadsAtATime(t *testing.T) {
 	for i := range min(uint64(runtime.GOMAXPROCS(0)), *simSeeds) {
 		t.Run(fmt.Sprint("part ", i+1), func(t *testing.T) {
 			t.Parallel()
-			for failures.Load() < 40 {
+			for failures.Load() < 3 {
 				i := next.Add(1) - 1
 				if i >= *simSeeds {
 					return
