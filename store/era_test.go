@@ -276,6 +276,7 @@ func TestR5TheRootRecordDeletedCostsEveryLease(t *testing.T) {
 	in(t, func(w world) {
 		s, h := w.open(store.Config{})
 		_, l := w.lease(s)
+		synctest.Wait() // the watch has begun
 		snap, err := s.List(context.Background(), "root/era")
 		require.NoError(t, err)
 		_, err = h.Apply(context.Background(), []store.Write{{Kind: store.Delete, Key: "root/era", If: snap.Records[0].ModRev}})

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,10 +48,22 @@ func TestR5AFallThatOnlyTheWatchSawBeginsANewEra(t *testing.T) {
 	})
 }
 
-// deaf is a driver whose watches tell nothing.
-type deaf struct{ store.Driver }
+// deaf is a driver whose watches tell nothing, and through which, after a while, nothing but renewals
+// gets.
+type deaf struct {
+	store.Driver
+	after atomic.Bool
+}
 
-func (deaf) Watch(ctx context.Context, _ string, _ func(store.Event)) error {
+func (d *deaf) List(ctx context.Context, prefix string) (store.Snapshot, error) {
+	if d.after.Load() {
+		<-ctx.Done()
+		return store.Snapshot{}, ctx.Err()
+	}
+	return d.Driver.List(ctx, prefix)
+}
+
+func (*deaf) Watch(ctx context.Context, _ string, _ func(store.Event)) error {
 	<-ctx.Done()
 	return ctx.Err()
 }
@@ -58,7 +71,8 @@ func (deaf) Watch(ctx context.Context, _ string, _ func(store.Event)) error {
 // The store that came back has the session, but not the record that was created after the snapshot.
 func TestR5ALeaseThatARestoredStoreGoesOnToRenewEndsBeforeAnybodyElseLeads(t *testing.T) {
 	in(t, func(w world) {
-		holder, err := store.New(store.Config{Driver: deaf{w.service.Open()}})
+		connection := &deaf{Driver: w.service.Open()}
+		holder, err := store.New(store.Config{Driver: connection})
 		require.NoError(w, err)
 		w.Cleanup(func() { _ = holder.Close() })
 		_, l := w.lease(holder)
@@ -71,6 +85,7 @@ func TestR5ALeaseThatARestoredStoreGoesOnToRenewEndsBeforeAnybodyElseLeads(t *te
 		require.NoError(w, err)
 		time.Sleep(ttl / 4)
 
+		connection.after.Store(true)
 		w.service.Restore(older)
 		ctx, cancel := context.WithTimeout(context.Background(), 10*ttl)
 		defer cancel()

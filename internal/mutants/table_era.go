@@ -5,8 +5,8 @@ var eraMutants = []Mutant{
 	{
 		Rule: "R5", Name: "the end of an era costs no lease",
 		File: "store/root.go",
-		Old:  `if lease != nil && lease.era != era {`,
-		New:  `if lease != nil && lease.era == "" {`,
+		Old:  `if lease.era != era {`,
+		New:  `if lease.era == "" {`,
 		Test: "TestR5AWipeEndsEveryLeaseAtOnceAndNobodyLeadsUntilTheEraIsOfAge",
 	},
 	{
@@ -39,21 +39,28 @@ var eraMutants = []Mutant{
 	},
 	{
 		Rule: "R5", Name: "a fall of the revision is forgotten once new commits have made up for it",
-		File: "store/root.go",
+		File: "store/rootwatch.go",
 		Old:  `r.fell(known.Era)`,
 		New:  `_ = r.fell`,
 		Test: "TestR5AFallThatOnlyTheWatchSawBeginsANewEra",
 	},
 	{
 		Rule: "R5", Name: "a reset of the era's watch is taken for nothing new",
-		File: "store/root.go",
+		File: "store/rootwatch.go",
 		Old:  "case EventSnapshot, EventReset:\n\t\tif e.Rev < rev && e.Kind == EventSnapshot {",
 		New:  "case EventReset:\n\t\treturn\n\tcase EventSnapshot:\n\t\tif e.Rev < rev {",
 		Test: "TestR5AWipeEndsEveryLeaseAtOnceAndNobodyLeadsUntilTheEraIsOfAge",
 	},
 	{
+		Rule: "R5", Name: "a session that a restored store renews needs no read of the era",
+		File: "store/lease.go",
+		Old:  `return min(l.sent+l.session.Guarantee(), l.confirmed+l.store.unaware(l.session.ttl))`,
+		New:  `return l.sent + l.session.Guarantee()`,
+		Test: "TestR5ALeaseThatARestoredStoreGoesOnToRenewEndsBeforeAnybodyElseLeads",
+	},
+	{
 		Rule: "R5", Name: "a root record that was deleted is nobody's business",
-		File: "store/root.go",
+		File: "store/rootwatch.go",
 		Old:  `r.loseAll("", fmt.Errorf("%w: the store's era was deleted", ErrSessionGone))`,
 		New:  `_ = e`,
 		Test: "TestR5TheRootRecordDeletedCostsEveryLease",
