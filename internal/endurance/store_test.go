@@ -96,8 +96,11 @@ func watch(st *store.Store) error {
 
 func TestCyclesOfStoresThatHangLeaveNothing(t *testing.T) {
 	service := memstore.NewService(wall)
-	for _, kind := range []storetest.FaultKind{storetest.Hang, storetest.LateReply, storetest.Fail, storetest.DropReply} {
-		t.Run(fmt.Sprintf("fault %d", kind), func(t *testing.T) {
+	for name, kind := range map[string]storetest.FaultKind{
+		"calls never return": storetest.Hang, "calls are done too late": storetest.LateReply,
+		"calls fail": storetest.Fail, "replies are lost": storetest.DropReply,
+	} {
+		t.Run(name, func(t *testing.T) {
 			run(t, 250, func(i int) error {
 				faults := storetest.WithFaults(service.Open(), wall)
 				st, err := store.New(store.Config{Driver: faults, Logger: quiet})
