@@ -57,7 +57,7 @@ func onSQLite(t *testing.T) place {
 	// detector it takes 10 to 100 ms.
 	return place{
 		name: "SQLite", url: "sqlite://" + filepath.Join(folder(t), "muster.db"),
-		openers: store.Openers{"sqlite": sqlstore.OpenSQLite}, ttl: time.Second, cycles: 30,
+		openers: store.Openers{"sqlite": sqlstore.OpenSQLite}, ttl: time.Second, cycles: 20,
 	}
 }
 
@@ -75,7 +75,7 @@ func onEtcd(t *testing.T) place {
 	// With the race detector a cycle takes 10 to 40 ms.
 	return place{
 		name: "etcd", url: etcdtest.URL("endurance", startServer(t).endpoint) + "?fresh=true",
-		openers: store.Openers{"etcd": etcdstore.Open}, ttl: 2 * time.Second, cycles: 30,
+		openers: store.Openers{"etcd": etcdstore.Open}, ttl: 2 * time.Second, cycles: 20,
 	}
 }
 
