@@ -36,6 +36,7 @@ type course struct {
 	replaced  time.Duration // when the store was wiped or restored last
 	left      int           // disturbances to come
 	asks      bool
+	tally     tally
 }
 
 // snapshot is a state of the store to restore.
@@ -46,10 +47,10 @@ type snapshot struct {
 
 // result is what a course came to.
 type result struct {
-	failed  string
-	lines   []string
-	hash    uint64 // of all that happened before the end of everything
-	changes int    // of leadership
+	failed string
+	lines  []string
+	hash   uint64 // of all that happened before the end of everything
+	tally
 }
 
 // run runs the course of a seed, in a bubble.
@@ -69,8 +70,8 @@ func run(seed uint64, out io.Writer) result {
 	c.left = 10 + c.r.IntN(25)
 	c.next()
 	w.Run(time.Hour, func() bool { return c.left == 0 })
-	c.recover()
-	r := result{hash: w.Hash()}
+	c.tally.recovery = c.recover()
+	r := result{hash: w.Hash(), tally: c.tally}
 	c.shutDown()
 	r.failed, r.lines = w.Failed(), w.Lines()
 	for _, b := range c.l.books {
@@ -127,8 +128,8 @@ func (c *course) next() {
 	})
 }
 
-// recover ends the faults and waits until every election has a leader.
-func (c *course) recover() {
+// recover ends the faults and waits until every election has a leader. It tells how long that took.
+func (c *course) recover() time.Duration {
 	c.w.Note("nature", "calm")
 	c.w.Service().Start()
 	c.w.Calm(c.r.IntN(2) == 0)
@@ -151,7 +152,9 @@ func (c *course) recover() {
 			}
 		}
 	}
+	recovery := c.w.Now() - calm
 	c.w.Run(2*ttl, nil)
+	return recovery
 }
 
 // bound is how long after the end of all faults an election may be without a leader: requests that
@@ -206,6 +209,7 @@ func (c *course) look() {
 func (c *course) forget() {
 	c.l.mu.Lock()
 	defer c.l.mu.Unlock()
+	c.tally.losses++
 	c.replaced = c.w.Now()
 	c.l.cap(c.witnessed)
 }

@@ -59,12 +59,16 @@ func (c *course) weather(a *agent) {
 	}
 	switch c.r.IntN(8) {
 	case 0:
+		c.tally.partitions++
 		w.Refuse = true
 	case 1:
+		c.tally.partitions++
 		w.LoseRequest, w.Silent = 1, true
 	case 2:
+		c.tally.partitions++
 		w.LoseReply, w.Silent = 1, true
 	case 3:
+		c.tally.partitions++
 		w.Hang = 1
 	case 4:
 		w.Silent = true
@@ -87,6 +91,7 @@ func (c *course) pause(a *agent) {
 	}
 	d := sim.Decades(c.r, 10*time.Millisecond, 3*longestTTL)
 	c.w.Note("nature", "%s is paused for %v", a.p.Name, d)
+	c.tally.pauses++
 	a.p.Pause()
 	c.w.After(d, func() {
 		c.w.Note("nature", "%s resumes", a.p.Name)
@@ -97,6 +102,7 @@ func (c *course) pause(a *agent) {
 // end ends a process, in one way or another, and mostly starts another.
 func (c *course) end(a *agent) {
 	if c.r.IntN(2) == 0 || a.p.Paused() {
+		c.tally.kills++
 		a.kill()
 	} else {
 		a.shutDown()
@@ -149,6 +155,7 @@ func (c *course) outage(d time.Duration) {
 		return
 	}
 	c.w.Note("nature", "the store stops for %v", d)
+	c.tally.outages++
 	c.w.Service().Stop()
 	c.w.After(d, func() {
 		c.w.Note("nature", "the store starts")

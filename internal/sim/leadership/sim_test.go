@@ -7,9 +7,12 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
 )
 
 var (
@@ -21,9 +24,16 @@ var (
 // TestUnderAnyFaultsOneLeadsAtATime runs the simulation; see the package's documentation. A failure
 // prints the command that runs its course again.
 func TestUnderAnyFaultsOneLeadsAtATime(t *testing.T) {
-	var next, done, changes, failures atomic.Uint64
+	var next, failures atomic.Uint64
+	var mu sync.Mutex
+	var all tally
 	t.Cleanup(func() {
-		t.Logf("%d seeds, %d changes of leadership", done.Load(), changes.Load())
+		t.Log(&all)
+		if *simSeeds >= 100 && failures.Load() == 0 { // a simulation in which nothing happens proves nothing
+			assert.Greater(t, all.changes, 2*all.seeds)
+			assert.Greater(t, all.partitions, all.seeds/2)
+			assert.Greater(t, all.losses, all.seeds/2)
+		}
 	})
 	for i := range min(uint64(runtime.GOMAXPROCS(0)), *simSeeds) {
 		t.Run(fmt.Sprint("part ", i+1), func(t *testing.T) {
@@ -35,15 +45,17 @@ func TestUnderAnyFaultsOneLeadsAtATime(t *testing.T) {
 				}
 				seed := *simFirst + i
 				r := try(t, seed)
-				changes.Add(uint64(r.changes))
 				if r.failed != "" {
 					failures.Add(1)
 					t.Errorf("%s\n\nseed %d: %s\nrun it again: go test ./internal/sim/leadership -run UnderAnyFaults -sim.first %d -sim.seeds 1 (-sim.verbose for every message)",
 						strings.Join(r.lines, "\n"), seed, r.failed, seed)
 				}
-				if n := done.Add(1); n%500 == 0 {
-					fmt.Printf("%d of %d seeds, %d changes of leadership, %d failures\n", n, *simSeeds, changes.Load(), failures.Load())
+				mu.Lock()
+				all.add(r.tally)
+				if all.seeds%500 == 0 {
+					fmt.Printf("%v; %d failures\n", &all, failures.Load())
 				}
+				mu.Unlock()
 			}
 		})
 	}
