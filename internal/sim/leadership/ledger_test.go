@@ -157,7 +157,7 @@ func (l *ledger) excused(b *book, one, other *guarantee) bool {
 // about.
 func (l *ledger) cantTell(p *sim.Process) bool {
 	r := l.lost
-	if r == nil || l.w.Now() > r.at+longestTTL*13/10 {
+	if r == nil || l.w.Now() > r.at+longestTTL*16/10 {
 		return false
 	}
 	known, there := r.ignorant[p]
