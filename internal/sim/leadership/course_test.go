@@ -36,6 +36,7 @@ type course struct {
 	replaced  time.Duration // when the store was wiped or restored last
 	left      int           // disturbances to come
 	asks      bool
+	over      bool // the faults have ended
 	tally     tally
 }
 
@@ -118,9 +119,18 @@ func (c *course) name(a *agent) string {
 	return fmt.Sprintf("%s-%d", a.p.Name, c.names)
 }
 
+// after has f called d from now, unless the faults have ended by then.
+func (c *course) after(d time.Duration, f func()) {
+	c.w.After(d, func() {
+		if !c.over {
+			f()
+		}
+	})
+}
+
 // next has the next disturbance happen after a while.
 func (c *course) next() {
-	c.w.After(sim.Between(c.r, 10*time.Millisecond, ttl), func() {
+	c.after(sim.Between(c.r, 10*time.Millisecond, ttl), func() {
 		c.disturb()
 		if c.left--; c.left > 0 {
 			c.next()
@@ -130,6 +140,7 @@ func (c *course) next() {
 
 // recover ends the faults and waits until every election has a leader. It tells how long that took.
 func (c *course) recover() time.Duration {
+	c.over = true
 	c.w.Note("nature", "calm")
 	c.w.Service().Start()
 	c.w.Calm(c.r.IntN(2) == 0)
@@ -157,11 +168,12 @@ func (c *course) recover() time.Duration {
 	return recovery
 }
 
-// bound is how long after the end of all faults an election may be without a leader: requests that
-// hang for ever are written off, a lost session is granted anew, the record of a candidate that was
-// killed ends with its TTL, an era comes of age on the slowest clock, and those that get in on their
-// turn may have guarded work of an earlier term to end.
-const bound = 10*callTimeout*4 + 4*longestTTL + 4*longestTTL
+// bound is how long after the end of all faults an election may be without a leader, on the slowest
+// clock. Requests that hang for ever are written off, in up to three rounds of ten callTimeouts; the
+// record of a candidate that was killed ends with its TTL; an era comes of age after 1.5 TTL, of a
+// clock that may be slow; and whose turn it is may have guarded work of an earlier term, which takes
+// up to two TTL to end.
+const bound = (3*10*callTimeout + longestTTL + longestTTL*3/2*11/10 + 2*longestTTL) * 10 / 9
 
 // shutDown ends everything, whatever came before.
 func (c *course) shutDown() {

@@ -76,7 +76,7 @@ func (c *course) weather(a *agent) {
 	c.w.Note("nature", "weather for %s: %+v", a.p.Name, w)
 	a.p.SetWeather(w)
 	if c.r.IntN(3) == 0 {
-		c.w.After(sim.Decades(c.r, 10*time.Millisecond, 2*ttl), func() {
+		c.after(sim.Decades(c.r, 10*time.Millisecond, 2*ttl), func() {
 			c.w.Note("nature", "good weather for %s", a.p.Name)
 			a.p.SetWeather(sim.Weather{})
 		})
@@ -93,7 +93,7 @@ func (c *course) pause(a *agent) {
 	c.w.Note("nature", "%s is paused for %v", a.p.Name, d)
 	c.tally.pauses++
 	a.p.Pause()
-	c.w.After(d, func() {
+	c.after(d, func() {
 		c.w.Note("nature", "%s resumes", a.p.Name)
 		a.p.Resume()
 	})
@@ -108,7 +108,7 @@ func (c *course) end(a *agent) {
 		a.shutDown()
 	}
 	if c.r.IntN(4) > 0 {
-		c.w.After(sim.Decades(c.r, 10*time.Millisecond, ttl), c.start)
+		c.after(sim.Decades(c.r, 10*time.Millisecond, ttl), c.start)
 	}
 }
 
@@ -157,7 +157,7 @@ func (c *course) outage(d time.Duration) {
 	c.w.Note("nature", "the store stops for %v", d)
 	c.tally.outages++
 	c.w.Service().Stop()
-	c.w.After(d, func() {
+	c.after(d, func() {
 		c.w.Note("nature", "the store starts")
 		c.w.Service().Start()
 	})
@@ -172,7 +172,7 @@ func (c *course) replace(n int) {
 		c.snapshots = append(c.snapshots, snapshot{service.Snapshot(), c.rev()})
 	case n < 94:
 		c.look()
-		c.w.After(300*time.Millisecond, func() {
+		c.after(300*time.Millisecond, func() {
 			c.w.Note("nature", "the store is wiped")
 			c.forget()
 			service.Wipe()
@@ -181,10 +181,10 @@ func (c *course) replace(n int) {
 	case n < 96 && len(c.snapshots) > 0: // nobody holds anything any more
 		c.look()
 		snap := c.snapshots[c.r.IntN(len(c.snapshots))]
-		c.w.After(300*time.Millisecond, func() {
+		c.after(300*time.Millisecond, func() {
 			c.w.Note("nature", "the store stops for a restore of revision %d", snap.rev)
 			service.Stop()
-			c.w.After(longestTTL+time.Millisecond, func() {
+			c.after(longestTTL+time.Millisecond, func() {
 				c.w.Note("nature", "the store is restored")
 				c.forget()
 				service.Restore(snap.Snapshot)
@@ -194,7 +194,7 @@ func (c *course) replace(n int) {
 	case n < 98 && len(c.snapshots) > 0:
 		c.look()
 		snap := c.snapshots[c.r.IntN(len(c.snapshots))]
-		c.w.After(300*time.Millisecond, func() {
+		c.after(300*time.Millisecond, func() {
 			c.w.Note("nature", "the store is restored to revision %d under living holders", snap.rev)
 			c.forget()
 			service.Restore(snap.Snapshot)
@@ -202,7 +202,7 @@ func (c *course) replace(n int) {
 		})
 	default:
 		c.look()
-		c.w.After(300*time.Millisecond, func() {
+		c.after(300*time.Millisecond, func() {
 			c.w.Note("nature", "the store is rewound")
 			c.forget()
 			service.Rewind()
