@@ -282,6 +282,7 @@ func (l *loop) stop() {
 func (l *loop) fatal(err error) {
 	l.config.Logger.Error("tracker ends: trying again can't help", "error", err)
 	l.stop()
+	l.claimAt = never // a renewal for guarded work that still runs would end the same way, at once
 	l.tomb.Kill(err)
 }
 

@@ -37,7 +37,7 @@ func (c *Clock) due(t time.Time) int64 {
 	local := int64(t.Sub(c.start))
 	at := c.begin + (local*perMille+c.rate-1)/c.rate
 	late := mix(c.salt ^ uint64(local))
-	switch late >> 32 % 64 {
+	switch late >> 32 % 32 {
 	case 0:
 		at += int64(late % uint64(maxLate))
 	default:
@@ -50,7 +50,7 @@ func (c *Clock) due(t time.Time) int64 {
 // that isn't paused.
 const (
 	usuallyLate = 100 * time.Microsecond
-	maxLate     = 20 * time.Millisecond
+	maxLate     = 80 * time.Millisecond
 )
 
 // After implements clock.Clock.

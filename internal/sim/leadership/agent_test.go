@@ -3,6 +3,7 @@ package leadership_test
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,6 +30,7 @@ type agent struct {
 
 	mu     sync.Mutex
 	stands []*stand
+	direct []*direct
 	ending bool
 	ended  chan struct{} // closed when everything of it has ended
 }
@@ -62,12 +64,13 @@ func (a *agent) kill() {
 	a.ending = true
 	a.mu.Unlock()
 	if !ending {
-		go a.end()
+		go a.end(false)
 	}
 }
 
-// shutDown ends the process as a program does that was asked to.
-func (a *agent) shutDown() {
+// shutDown ends the process as a program does that was asked to; abruptly means that the queue is
+// closed while guarded work still runs.
+func (a *agent) shutDown(abruptly bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.ending {
@@ -75,14 +78,24 @@ func (a *agent) shutDown() {
 	}
 	a.ending = true
 	a.p.Note("shuts down")
-	go a.end()
+	go a.end(abruptly)
 }
 
-// end stops everything, candidates first.
-func (a *agent) end() {
+// end stops everything, candidates first; or the queue, abruptly.
+func (a *agent) end(abruptly bool) {
 	a.mu.Lock()
-	stands := a.stands
+	stands, direct := a.stands, a.direct
 	a.mu.Unlock()
+	// A queue knows nothing of guarded work on a Claimer that is no Keeper.
+	if abruptly && !slices.ContainsFunc(stands, func(s *stand) bool { return !s.keeper }) {
+		for _, s := range stands {
+			s.ends.Add(1)
+		}
+		for _, d := range direct {
+			d.giveUp()
+		}
+		_ = a.queue.Close()
+	}
 	a.stop()
 	for _, s := range stands {
 		s.kill()

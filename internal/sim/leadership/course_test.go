@@ -178,7 +178,7 @@ const bound = (3*10*callTimeout + longestTTL + longestTTL*3/2*11/10 + 2*longestT
 // shutDown ends everything, whatever came before.
 func (c *course) shutDown() {
 	for _, a := range c.all {
-		a.shutDown()
+		a.shutDown(false)
 	}
 	ended := func() bool {
 		for _, a := range c.all {

@@ -15,10 +15,12 @@ func (c *course) disturb() {
 		c.start()
 		return
 	}
-	a := c.agents[c.r.IntN(len(c.agents))]
+	a := c.victim()
 	switch n := c.r.IntN(100); {
-	case n < 32:
+	case n < 26:
 		c.weather(a)
+	case n < 32:
+		c.fade(a)
 	case n < 42:
 		c.w.Note("nature", "good weather for %s", a.p.Name)
 		a.p.SetWeather(sim.Weather{})
@@ -43,6 +45,37 @@ func (c *course) disturb() {
 	default:
 		c.replace(n)
 	}
+}
+
+// victim draws a process, mostly one that leads or led last.
+func (c *course) victim() *agent {
+	a := c.agents[c.r.IntN(len(c.agents))]
+	b := c.l.books[c.r.IntN(len(c.l.books))]
+	if c.r.IntN(2) == 0 || b.who == nil {
+		return a
+	}
+	for _, leader := range c.agents {
+		if leader.p == b.who.p {
+			return leader
+		}
+	}
+	return a
+}
+
+// fade has a process's network grow slow and then, for longer than a TTL, answer nothing.
+func (c *course) fade(a *agent) {
+	c.tally.partitions++
+	slow := sim.Weather{Slow: 1, Delay: sim.Between(c.r, ttl/20, ttl/2)}
+	c.w.Note("nature", "weather for %s: %+v", a.p.Name, slow)
+	a.p.SetWeather(slow)
+	c.after(sim.Between(c.r, ttl/5, ttl), func() {
+		c.w.Note("nature", "%s is cut off", a.p.Name)
+		a.p.SetWeather(sim.Weather{LoseRequest: 1, Silent: true})
+		c.after(sim.Between(c.r, ttl, 2*longestTTL), func() {
+			c.w.Note("nature", "good weather for %s", a.p.Name)
+			a.p.SetWeather(sim.Weather{})
+		})
+	})
 }
 
 // weather changes a process's network.
@@ -105,7 +138,7 @@ func (c *course) end(a *agent) {
 		c.tally.kills++
 		a.kill()
 	} else {
-		a.shutDown()
+		a.shutDown(c.r.IntN(3) == 0)
 	}
 	if c.r.IntN(4) > 0 {
 		c.after(sim.Decades(c.r, 10*time.Millisecond, ttl), c.start)
