@@ -13,8 +13,8 @@ var cycles = flag.Int("endurance.cycles", 0, "how many cycles each course has; 0
 
 // Course says how a cycle is repeated.
 type Course struct {
-	// Cycles is how many there are, unless the flag -endurance.cycles says otherwise; a tenth with
-	// -short.
+	// Cycles is how many there are, unless the flag -endurance.cycles says otherwise; a quarter with
+	// the race detector, a tenth with -short.
 	Cycles int
 	// Lanes is how many run at the same time. Default: 1.
 	Lanes int
@@ -31,6 +31,8 @@ func Run(t *testing.T, course Course, cycle func(i int) error) {
 		course.Cycles = *cycles
 	case testing.Short():
 		course.Cycles = max(course.Cycles/10, 10)
+	case raced:
+		course.Cycles = max(course.Cycles/4, 10)
 	}
 	if err := course.Endure(cycle); err != nil {
 		t.Fatal(err)

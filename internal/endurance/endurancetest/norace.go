@@ -1,0 +1,5 @@
+//go:build !race
+
+package endurancetest
+
+const raced = false
