@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/muster-go/muster/internal/etcdtest"
 )
 
@@ -29,15 +31,22 @@ func TestMain(m *testing.M) {
 // tries runs a test MUSTER_TRIES times, else once, each with a seed of its own, of which MUSTER_SEED
 // is the first.
 func tries(t *testing.T, test func(t *testing.T, seed uint64)) {
-	seed, err := strconv.ParseUint(os.Getenv("MUSTER_SEED"), 10, 64)
-	if err != nil {
-		seed = rand.Uint64()
-	}
-	n, err := strconv.ParseUint(os.Getenv("MUSTER_TRIES"), 10, 64)
-	if err != nil {
-		n = 1
-	}
+	t.Helper()
+	seed, n := number(t, "MUSTER_SEED", rand.Uint64()), number(t, "MUSTER_TRIES", 1)
+	require.Positive(t, n, "MUSTER_TRIES")
 	for i := range n {
 		t.Run(fmt.Sprintf("try %d", i+1), func(t *testing.T) { test(t, seed+i) })
 	}
+}
+
+// number is what an environment variable says.
+func number(t *testing.T, variable string, otherwise uint64) uint64 {
+	t.Helper()
+	text := os.Getenv(variable)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	require.NoError(t, err, variable)
+	return n
 }

@@ -33,6 +33,7 @@ func TestTheLockModelTellsAGoodHistoryFromABadOne(t *testing.T) {
 		{"a yes after another's claim", []operation{acquire(1, 5, 0, 10), acquire(2, 7, 13, 20), check(1, 5, 21, 22)}, porcupine.Illegal},
 		{"two holders at once, each with its yes", []operation{acquire(1, 5, 0, 10), acquire(2, 7, 0, 10), check(2, 7, 11, 12), check(1, 5, 13, 14)}, porcupine.Illegal},
 		{"a yes of one frozen as it asked", []operation{acquire(1, 5, 0, 10), check(1, 5, 11, 90), acquire(2, 7, 13, 20), check(2, 7, 21, 22)}, porcupine.Ok},
+		{"a yes with the token of another's claim", []operation{acquire(1, 5, 0, 10), check(2, 5, 11, 12)}, porcupine.Illegal},
 		{"a yes without a claim", []operation{check(1, 5, 1, 2)}, porcupine.Illegal},
 		{"a claim that its holder finds still held", []operation{acquire(1, 5, 0, 10), acquire(1, 5, 20, 30), check(1, 5, 31, 32)}, porcupine.Ok},
 		{"a claim that its holder finds still held after another's", []operation{acquire(1, 5, 0, 10), acquire(2, 7, 11, 12), acquire(1, 5, 20, 30)}, porcupine.Illegal},

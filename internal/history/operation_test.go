@@ -108,7 +108,7 @@ func lockModel() porcupine.Model {
 				again := s.held && op.worker == s.worker && op.token == s.token
 				return again || op.token > s.token, lock{op.token, op.worker, true}
 			case opCheck:
-				return s.held && op.token == s.token, s
+				return s.held && op.worker == s.worker && op.token == s.token, s
 			}
 			if op.worker == s.worker { // a release of whatever that worker holds
 				s.held = false

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/muster-go/muster/claimer/fence"
 )
@@ -16,7 +17,10 @@ import (
 // File is a Maximum in a file, as one decimal number. It must be closed.
 type File struct {
 	path string
-	lock *os.File
+
+	mu     sync.Mutex // held while the file is replaced
+	lock   *os.File
+	closed bool
 }
 
 // OpenFile makes a Maximum of the file at the path, which need not be there yet; its folder must. The
@@ -57,8 +61,14 @@ func (f *File) Load(context.Context) (uint64, error) {
 
 func clip(text []byte) []byte { return text[:min(len(text), 40)] }
 
-// Keep implements Maximum: the file is replaced by one that is on the disk.
+// Keep implements Maximum: the file is replaced by one that is on the disk. Once f is closed it fails
+// with os.ErrClosed: the file may be another process's by then, and hold a greater token.
 func (f *File) Keep(_ context.Context, token uint64) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return fmt.Errorf("greatest token in %s: %w", f.path, os.ErrClosed)
+	}
 	next := f.path + ".next"
 	if err := writeSynced(next, strconv.FormatUint(token, 10)+"\n"); err != nil {
 		return fmt.Errorf("greatest token: %w", err)
@@ -72,8 +82,17 @@ func (f *File) Keep(_ context.Context, token uint64) error {
 	return nil
 }
 
-// Close gives the file up; no Fence may use it any more.
-func (f *File) Close() error { return f.lock.Close() }
+// Close gives the file up, after a Keep that is under way. A Fence of it raises nothing any more, so
+// stop serving first. Closing again does nothing.
+func (f *File) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return nil
+	}
+	f.closed = true
+	return f.lock.Close()
+}
 
 func writeSynced(path, text string) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)

@@ -106,3 +106,20 @@ func TestAFolderThatIsMissingIsToldAtOnce(t *testing.T) {
 	_, err := httpfence.OpenFile(filepath.Join(t.TempDir(), "missing", "fence"))
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
+
+// A handler may outlive the end of its service, which then closes the file.
+func TestAFileThatIsClosedKeepsNothingMore(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fence")
+	before, err := httpfence.OpenFile(path)
+	require.NoError(t, err)
+	require.NoError(t, before.Close())
+	require.NoError(t, before.Close(), "twice does no harm")
+	next, err := httpfence.OpenFile(path)
+	require.NoError(t, err)
+	defer next.Close()
+	require.NoError(t, next.Keep(t.Context(), 9))
+	require.ErrorIs(t, before.Keep(t.Context(), 8), os.ErrClosed)
+	kept, err := next.Load(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, uint64(9), kept)
+}
