@@ -8,6 +8,9 @@
 // A mutant counts as caught only if its own test passes without it and fails with it. One that
 // doesn't compile, or has the test hang, is an error of the table.
 //
+// What a sabotaged test leaves running, in whatever session, is killed as its trial ends (on Linux): it
+// has a variable in its environment that only the processes of this trial have.
+//
 // "make mutants" tries them all and writes docs/mutants.md. The tests of this package try none: they
 // check that the table fits the code.
 package mutants

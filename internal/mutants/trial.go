@@ -2,6 +2,8 @@ package mutants
 
 import (
 	"bytes"
+	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,7 +17,9 @@ import (
 	"time"
 )
 
-// Trial tries mutants on a module. Its methods may be called from many goroutines.
+// Trial tries mutants on a module. Its methods may be called from many goroutines. Once their context
+// ends they return its error, soon; either way nothing that they started runs any more then (on Linux:
+// elsewhere what a sabotaged test left running goes on).
 type Trial struct {
 	Root    string        // the module's folder
 	Timeout time.Duration // for the tests of one mutant
@@ -31,7 +35,7 @@ type Result struct {
 }
 
 // Try runs a mutant's test on the mutant. An error means that it could not be run.
-func (t Trial) Try(m Mutant) (Result, error) {
+func (t Trial) Try(ctx context.Context, m Mutant) (Result, error) {
 	began := time.Now()
 	folder, err := os.MkdirTemp("", "mutant")
 	if err != nil {
@@ -42,7 +46,7 @@ func (t Trial) Try(m Mutant) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	v, err := t.run(m.folder(), pattern(m.Test), "-overlay", overlay, "-count=1", "-failfast")
+	v, err := t.run(ctx, m.folder(), pattern(m.Test), "-overlay", overlay, "-count=1", "-failfast")
 	if err != nil {
 		return Result{}, fmt.Errorf("mutant %q: %w", m.Name, err)
 	}
@@ -72,7 +76,7 @@ func (t Trial) overlay(m Mutant, folder string) (path string, err error) {
 
 // Sound runs the tests of the mutants on the code as it is, and gives the names of those that don't
 // pass, or don't run, there.
-func (t Trial) Sound(mutants []Mutant) (unsound []string, output string, err error) {
+func (t Trial) Sound(ctx context.Context, mutants []Mutant) (unsound []string, output string, err error) {
 	folders := map[string][]string{}
 	for _, m := range mutants {
 		if !slices.Contains(folders[m.folder()], m.Test) {
@@ -94,7 +98,7 @@ func (t Trial) Sound(mutants []Mutant) (unsound []string, output string, err err
 		}
 		passed := map[string]bool{}
 		for _, pattern := range parts {
-			v, err := t.run(folder, pattern)
+			v, err := t.run(ctx, folder, pattern)
 			if err != nil {
 				return nil, "", err
 			}
@@ -120,13 +124,25 @@ func pattern(test string) string {
 }
 
 // run runs the tests of a package that a pattern names.
-func (t Trial) run(folder, pattern string, more ...string) (*verdict, error) {
+func (t Trial) run(ctx context.Context, folder, pattern string, more ...string) (*verdict, error) {
 	args := append([]string{"test", "-json", "-vet=off", "-timeout", t.Timeout.String(), "-run", pattern}, more...)
-	command := exec.Command("go", append(args, "./"+folder)...)
+	command := exec.CommandContext(ctx, "go", append(args, "./"+folder)...)
 	command.Dir = t.Root
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr
+	// A sabotaged guard leaves processes that nobody else would end.
+	mark := "MUSTER_TRIAL_" + rand.Text()
+	command.Env = append(os.Environ(), mark+"=1")
+	command.Cancel = func() error { // the go command itself may tidy up
+		endMarked(mark, command.Process.Pid)
+		return command.Process.Signal(os.Interrupt)
+	}
+	command.WaitDelay = endTime
 	err := command.Run()
+	endMarked(mark, 0)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		return nil, err
@@ -138,3 +154,6 @@ func (t Trial) run(folder, pattern string, more ...string) (*verdict, error) {
 	v.output.Write(stderr.Bytes())
 	return v, nil
 }
+
+// endTime is how long a go command has to tidy up.
+const endTime = 10 * time.Second

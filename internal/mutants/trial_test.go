@@ -78,7 +78,7 @@ func TestATrialSaysWhatBecameOfAMutant(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := base
 			c.change(&m)
-			r, err := mutants.Trial{Root: folder, Timeout: time.Minute}.Try(m)
+			r, err := mutants.Trial{Root: folder, Timeout: time.Minute}.Try(t.Context(), m)
 			require.NoError(t, err)
 			assert.Equal(t, c.outcome, r.Outcome, r.Output)
 			assert.Equal(t, c.by, r.By)
@@ -88,14 +88,14 @@ func TestATrialSaysWhatBecameOfAMutant(t *testing.T) {
 	t.Run("hangs", func(t *testing.T) {
 		m := base
 		m.New = "select {}"
-		r, err := mutants.Trial{Root: folder, Timeout: time.Second}.Try(m)
+		r, err := mutants.Trial{Root: folder, Timeout: time.Second}.Try(t.Context(), m)
 		require.NoError(t, err)
 		assert.Equal(t, mutants.Hung, r.Outcome, r.Output)
 	})
 	t.Run("its old text isn't there once", func(t *testing.T) {
 		m := base
 		m.Old = "Double"
-		_, err := mutants.Trial{Root: folder, Timeout: time.Minute}.Try(m)
+		_, err := mutants.Trial{Root: folder, Timeout: time.Minute}.Try(t.Context(), m)
 		assert.ErrorContains(t, err, "stands 2 times in sum/sum.go")
 	})
 	text, err := os.ReadFile(filepath.Join(folder, "sum", "sum.go"))
@@ -112,7 +112,7 @@ func TestTestsThatDontPassWithoutAMutantAreFound(t *testing.T) {
 		table = append(table, mutants.Mutant{File: "sum/sum.go", Test: test})
 	}
 	table = append(table, mutants.Mutant{File: "sum/sum.go", Test: "TestUse", In: "use"})
-	unsound, output, err := mutants.Trial{Root: newModule(t), Timeout: time.Minute}.Sound(table)
+	unsound, output, err := mutants.Trial{Root: newModule(t), Timeout: time.Minute}.Sound(t.Context(), table)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"TestWrong", "TestSkipped", "TestNobodyWrote", "TestDouble/of three"}, unsound)
 	assert.Contains(t, output, "wrong from the beginning")

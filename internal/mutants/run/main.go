@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/muster-go/muster/internal/mutants"
@@ -26,13 +28,15 @@ func main() {
 	switch {
 	case err != nil:
 		usage(fmt.Sprintf("-run: %v", err))
+	case *timeout <= 0:
+		usage(fmt.Sprintf("-timeout %v: must be more than 0", *timeout))
 	case *at < 1:
 		usage(fmt.Sprintf("-p %d: must be at least 1", *at))
 	case flag.NArg() > 0:
 		usage(fmt.Sprintf("%q: nothing may stand behind the flags", flag.Arg(0)))
 	}
-	// On Ctrl-C the go commands end, and their folders are removed here.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	// Trials end with all that they have started.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	s := session{trial: mutants.Trial{Root: *root, Timeout: *timeout}, at: *at, verbose: *verbose}
 	for _, m := range mutants.All() {
@@ -74,8 +78,11 @@ type session struct {
 // run tries all; an error if not every one was caught.
 func (s *session) run(ctx context.Context) error {
 	began := time.Now()
-	unsound, output, err := s.trial.Sound(s.mutants)
-	if err != nil {
+	unsound, output, err := s.trial.Sound(ctx, s.mutants)
+	switch {
+	case ctx.Err() != nil:
+		return errors.New("interrupted before the first")
+	case err != nil:
 		return err
 	}
 	if len(unsound) > 0 {
@@ -87,7 +94,7 @@ func (s *session) run(ctx context.Context) error {
 	for range s.at {
 		workers.Go(func() {
 			for m := range todo {
-				s.try(m)
+				s.try(ctx, m)
 			}
 		})
 	}
@@ -110,10 +117,13 @@ func (s *session) run(ctx context.Context) error {
 }
 
 // try tries one and tells.
-func (s *session) try(m mutants.Mutant) {
-	r, err := s.trial.Try(m)
+func (s *session) try(ctx context.Context, m mutants.Mutant) {
+	r, err := s.trial.Try(ctx, m)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err != nil && ctx.Err() != nil {
+		return
+	}
 	s.tried++
 	if err != nil {
 		s.faults = append(s.faults, m.Name)
