@@ -73,13 +73,15 @@ fuzz: ## fuzz each fuzz test for FUZZTIME
 mutants: ## break the code on purpose, in one way after another, and see a test fail each time (ARGS='-run R5 -v')
 	go run ./internal/mutants/run $(ARGS)
 
-# One process a core: each runs its seeds on one processor, so that they run the same way again.
+# One process a core: each runs its seeds on one processor, so that they run the same way again. What
+# runs in the background ignores Ctrl-C.
 .PHONY: faults
 faults: ## simulate SEEDS courses of faults from FIRST on; then histories, CYCLES starts and stops, a soak for SOAK
-	@go test -c -o faults.test ./internal/sim/leadership
-	@cores=$$(getconf _NPROCESSORS_ONLN); each=$$(( ($(SEEDS) + cores - 1) / cores )); failed=0; running=(); \
+	@folder=$$(mktemp -d); trap 'kill $$(jobs -p) 2>/dev/null || true; rm -rf "$$folder"' EXIT; \
+	go test -c -o "$$folder/faults.test" ./internal/sim/leadership; \
+	cores=$$(getconf _NPROCESSORS_ONLN); each=$$(( ($(SEEDS) + cores - 1) / cores )); failed=0; running=(); \
 	for i in $$(seq 0 $$((cores - 1))); do \
-		./faults.test -test.run UnderAnyFaults -test.v -test.timeout 1h \
+		"$$folder/faults.test" -test.run UnderAnyFaults -test.v -test.timeout 1h \
 			-sim.first $$(( $(FIRST) + i * each )) -sim.seeds $$each & running+=($$!); \
 	done; \
 	for p in "$${running[@]}"; do wait "$$p" || failed=1; done; \
