@@ -33,6 +33,9 @@ func (q *Queue) Claim(ctx context.Context, c Candidate, d time.Duration) (Claim,
 // claimOnce claims with the candidate's present candidacy. It says again if that one was found to
 // be over before it was ever in force.
 func (q *Queue) claimOnce(ctx context.Context, c Candidate, d time.Duration) (_ Claim, again bool, _ error) {
+	if q.ctx.Err() != nil {
+		return Claim{}, false, ErrClosed
+	}
 	if blocked := q.blocked(c.Name); blocked != nil {
 		return Claim{}, false, &DeniedError{Name: c.Name, Reason: "guarded work of an earlier claim of this process still runs"}
 	}

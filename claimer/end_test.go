@@ -251,3 +251,16 @@ func TestAClaimLastsAsLongAsItWasGrantedThoughItsLeaseIsLostEarlier(t *testing.T
 		assert.GreaterOrEqual(t, bootclock.Clock.Now().Sub(granted), d, "nobody told whoever had claimed")
 	})
 }
+
+func TestAClosedQueueSaysSoThoughGuardedWorkStillRuns(t *testing.T) {
+	in(t, func(w world) {
+		p := w.process()
+		hold, err := p.Hold(w.claim(p, "a"))
+		require.NoError(w, err)
+		defer hold.Release()
+		require.NoError(w, p.Queue.Close())
+		_, err = p.Claim(context.Background(), candidate("a"), d)
+		require.ErrorIs(w, err, claimer.ErrClosed)
+		require.ErrorIs(w, p.WaitReleased(context.Background(), candidate("a")), claimer.ErrClosed)
+	})
+}

@@ -199,6 +199,9 @@ func (c *course) outage(d time.Duration) {
 // replace takes a snapshot, or has the store lose what it had since one.
 func (c *course) replace(n int) {
 	service := c.w.Service()
+	if n >= 91 {
+		c.unaware()
+	}
 	switch {
 	case n < 91:
 		c.w.Note("nature", "a snapshot is taken")
@@ -241,6 +244,31 @@ func (c *course) replace(n int) {
 			service.Rewind()
 			c.roll(c.rev())
 		})
+	}
+}
+
+// unaware keeps a process, mostly the leader, from hearing what becomes of the store, and brings one
+// that never knew it.
+func (c *course) unaware() {
+	a := c.victim()
+	switch c.r.IntN(4) {
+	case 0:
+		a.p.SetWeather(sim.Weather{Silent: true})
+	case 1:
+		a.p.SetWeather(sim.Weather{LoseRequest: 1, Silent: true})
+	case 2:
+		a.p.SetWeather(sim.Weather{LoseReply: 1, Silent: true})
+	default:
+		return
+	}
+	c.tally.partitions++
+	c.w.Note("nature", "%s hears nothing", a.p.Name)
+	c.after(sim.Between(c.r, ttl, 2*longestTTL), func() {
+		c.w.Note("nature", "good weather for %s", a.p.Name)
+		a.p.SetWeather(sim.Weather{})
+	})
+	if len(c.agents) < 6 {
+		c.after(sim.Between(c.r, 300*time.Millisecond, ttl), c.start)
 	}
 }
 
