@@ -12,11 +12,12 @@ import (
 
 // maxCalls bounds how many requests can be under way at once, those included that were abandoned
 // and still hang in the driver (see slots). What keeps a session alive doesn't count: each session
-// bounds its grants, renewals and revocations, each kind by itself, so that no other hanging
-// request is in their way.
+// bounds its grants, renewals, revocations and the reads of the era that let its lease go on, each
+// kind by itself, so that no other hanging request is in their way.
 const (
 	maxCalls        = 64
 	maxSessionCalls = 4
+	maxSessionReads = 16
 )
 
 // errAbandoned is in the chain of a request's error when it was given up unanswered: its outcome is

@@ -202,7 +202,8 @@ type renewal struct {
 	err  error
 }
 
-// keep renews the lease every 0.15 TTL, and sooner when Extend asks, until it is lost or ctx ends.
+// keep renews the lease every 0.15 TTL, and sooner when Extend asks, though not within TTL/50 of the
+// latest one, until it is lost or ctx ends.
 // It never waits for the driver: a renewal without an answer is followed by another one after a
 // fifth of the TTL, and its answer still counts if it comes before the deadline.
 func (l *Lease) keep(ctx context.Context) {
@@ -217,7 +218,9 @@ func (l *Lease) keep(ctx context.Context) {
 	defer limit.Stop()
 	answers := make(chan renewal)
 	busy, renewals := 0, 0
+	last := -ttl // when the latest was begun
 	renew := func() {
+		last = s.now()
 		next.Reset(ttl / 5)
 		if place, ok := l.session.renewals.tryEnter(); ok {
 			busy++
@@ -244,8 +247,9 @@ func (l *Lease) keep(ctx context.Context) {
 		case <-next.Chan():
 			renew()
 		case <-l.session.kick:
+			// Not again at once: while the era can't be read, a renewal doesn't give what was asked for.
 			if busy == 0 {
-				renew()
+				next.Reset(max(last+ttl/50-s.now(), 0))
 			}
 		case r := <-answers:
 			busy--
@@ -288,11 +292,18 @@ func (l *Lease) renew(ctx context.Context, place *slot) renewal {
 // lookAfter does, after a renewal, what keeps the store clean and the era trustworthy.
 func (l *Lease) lookAfter(ctx context.Context, tenth bool) {
 	if l.unconfirmed() {
-		l.store.loops.Go(func() { l.store.root.check(ctx) })
+		l.store.loops.Go(func() { l.store.root.checkBy(ctx, l.list) })
 	}
 	if tenth || l.suspicious() {
 		l.store.loops.Go(func() { l.sweep(ctx) })
 	}
+}
+
+// list reads what the lease needs to go on; like a renewal it is given up after a third of the TTL.
+func (l *Lease) list(ctx context.Context, prefix string) (Snapshot, error) {
+	s := l.store
+	limit := min(s.cfg.CallTimeout, l.session.ttl/3)
+	return call(ctx, s, l.session.reads, "list", limit, func(ctx context.Context) (Snapshot, error) { return s.driver.List(ctx, prefix) })
 }
 
 // revoke ends the session in the service once no guarded work holds it; with persist it keeps what

@@ -158,7 +158,7 @@ func (r *root) readBy(ctx context.Context, ttl time.Duration, what string, list 
 		if err := r.write(ctx, now, modRev, want, snap.Records); err != nil {
 			return rootRecord{}, fmt.Errorf("write the era: %w", err)
 		}
-		// Read again: the answer counts, not the intention.
+		what = rootPrefix // Read again: the answer counts, not the intention.
 	}
 }
 

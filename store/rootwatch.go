@@ -25,8 +25,11 @@ func (r *root) watch() {
 }
 
 // check reads the era to see whether it still stands, and so mends what the watch could not tell.
-func (r *root) check(ctx context.Context) {
-	if _, err := r.read(ctx, 0); err != nil {
+func (r *root) check(ctx context.Context) { r.checkBy(ctx, r.s.List) }
+
+// checkBy is check, with a way of its own to list.
+func (r *root) checkBy(ctx context.Context, list func(context.Context, string) (Snapshot, error)) {
+	if _, err := r.readBy(ctx, 0, rootPrefix, list); err != nil {
 		r.s.log.Debug("the store's era could not be read", "err", err)
 	}
 }

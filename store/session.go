@@ -16,7 +16,7 @@ type Session struct {
 	store *Store
 	ttl   time.Duration
 
-	grants, renewals, revocations *slots
+	grants, renewals, revocations, reads *slots
 
 	cancel context.CancelFunc
 	ended  chan struct{} // closed when the loop has ended
@@ -53,6 +53,7 @@ func (s *Store) Session(ttl time.Duration) (*Session, error) {
 	x := &Session{
 		store: s, ttl: ttl, refs: 1, cancel: cancel,
 		grants: newSlots(s, maxSessionCalls), renewals: newSlots(s, maxSessionCalls), revocations: newSlots(s, maxSessionCalls),
+		reads:   newSlots(s, maxSessionReads),
 		ended:   make(chan struct{}),
 		kick:    make(chan struct{}, 1),
 		changed: make(chan struct{}),
