@@ -42,7 +42,8 @@
 // holder may not have heard yet; except where the driver proves that none can be alive, or
 // Config.Fresh says so. A process that remembers greater tokens than the era has reached begins a new
 // era, with a greater floor. Who has never read the era since before the state that a store is
-// restored to can't tell that it was restored, and may lead at once.
+// restored to can't tell that it was restored, and may lead at once; nor can who reaches the store
+// only when later commits have made up for the revisions that were lost.
 //
 // # Errors
 //
