@@ -17,7 +17,13 @@ type driver struct {
 	once   sync.Once
 }
 
-var _ store.Driver = (*driver)(nil)
+// pairing is a driver that reads two prefixes in one request, as those of most services do.
+type pairing struct{ *driver }
+
+var (
+	_ store.Driver     = (*driver)(nil)
+	_ store.PairLister = pairing{}
+)
 
 func newDriver(n *network, inner store.Driver) *driver {
 	return &driver{n: n, inner: inner, closed: make(chan struct{})}
@@ -146,6 +152,17 @@ func (d *driver) List(ctx context.Context, prefix string) (store.Snapshot, error
 	snap, err := do(ctx, d, "list", prefix, func(ctx context.Context) (store.Snapshot, error) { return d.inner.List(ctx, prefix) })
 	d.n.saw(prefix, snap.Rev)
 	return snap, err
+}
+
+// ListPair implements store.PairLister.
+func (d pairing) ListPair(ctx context.Context, first, second string) (store.Snapshot, store.Snapshot, error) {
+	both, err := do(ctx, d.driver, "pair", first, func(ctx context.Context) (both [2]store.Snapshot, err error) {
+		both[0], both[1], err = d.inner.(store.PairLister).ListPair(ctx, first, second)
+		return both, err
+	})
+	d.n.saw(first, both[0].Rev)
+	d.n.saw(second, both[1].Rev)
+	return both[0], both[1], err
 }
 
 // Close implements store.Driver. What was sent before still arrives, so the inner one stays open.

@@ -54,7 +54,7 @@ type network struct {
 	hung    chan struct{} // closed and replaced when hung requests fail
 	watches map[*watch]struct{}
 	begun   map[string]int    // watches, by folder
-	seen    map[string]uint64 // revisions, by the prefix that was read
+	seen    map[string]uint64 // revisions, by the folder that was read
 }
 
 func newNetwork(p *Process) *network {
@@ -69,7 +69,7 @@ func (n *network) kill() { close(n.gone) }
 func (n *network) saw(prefix string, rev uint64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.seen[prefix] = max(n.seen[prefix], rev)
+	n.seen[folder(prefix)] = max(n.seen[folder(prefix)], rev)
 }
 
 // SetWeather changes what becomes of the requests that are sent from now on.

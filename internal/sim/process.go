@@ -51,8 +51,15 @@ func (w *World) Start(name string, rate int64) *Process {
 // Clock is the process's.
 func (p *Process) Clock() store.Clock { return p.clock }
 
-// Driver gives a new client of the store, over the process's network.
-func (p *Process) Driver() store.Driver { return newDriver(p.net, p.w.service.Open()) }
+// Driver gives a new client of the store, over the process's network. Those of every second process
+// are store.PairListers.
+func (p *Process) Driver() store.Driver {
+	d := newDriver(p.net, p.w.service.Open())
+	if p.index%2 == 0 {
+		return pairing{d}
+	}
+	return d
+}
 
 // Rand gives a source of random bytes for many goroutines of the process.
 func (p *Process) Rand(name string) io.Reader { return newReader(derive(p.w.cfg.Seed, p.Name, name)) }
@@ -140,7 +147,7 @@ func (p *Process) Kill() {
 	p.Resume()
 }
 
-// Seen is the greatest revision that the process was told of by reads of a prefix.
+// Seen is the greatest revision that the process was told of by reads of a folder, or in it.
 func (p *Process) Seen(prefix string) uint64 {
 	p.net.mu.Lock()
 	defer p.net.mu.Unlock()
