@@ -102,3 +102,28 @@ func TestR5ADecisionThatMarksALongerTTLIsTakenAtOnce(t *testing.T) {
 		assert.LessOrEqual(t, h.count("apply")-applies, 1)
 	})
 }
+
+func TestR5AnAnswerThatShowsTheEraOfBeforeAWipeComesTooLateToCostALease(t *testing.T) {
+	in(t, func(w world) {
+		s, h := w.open(store.Config{})
+		x, l := w.lease(s)
+		synctest.Wait() // the watch has begun
+		late := true
+		h.set(func(op string) (func() error, func() error) {
+			if op != "list" || !late {
+				return nil, nil
+			}
+			late = false
+			return nil, func() error { time.Sleep(ttl / 4); return nil }
+		})
+		go func() { _, _, _ = l.Decide(context.Background(), prefix) }() // the answer is on its way for long
+		synctest.Wait()
+		require.False(t, late)
+		w.service.Wipe()
+		<-l.Lost()
+		again, err := x.Lease(context.Background())
+		require.NoError(t, err)
+		time.Sleep(ttl)
+		assert.True(t, again.Valid(), "%v", again.Err())
+	})
+}

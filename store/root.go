@@ -132,6 +132,9 @@ func (r *root) readBy(ctx context.Context, ttl time.Duration, what string, list 
 		if err != nil {
 			return rootRecord{}, err
 		}
+		if r.overtaken(now, seen) {
+			continue
+		}
 		if what == rootKey {
 			if now.Era != seen.known.Era {
 				what = rootPrefix
@@ -160,6 +163,14 @@ func (r *root) readBy(ctx context.Context, ttl time.Duration, what string, list 
 		}
 		what = rootPrefix // Read again: the answer counts, not the intention.
 	}
+}
+
+// overtaken tells whether another era than the one read has come to be known since the read was sent:
+// then its answer may be from before that.
+func (r *root) overtaken(now rootRecord, seen witnessed) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.known.Era != seen.known.Era && r.known.Era != now.Era
 }
 
 // write makes the era as wanted. The marks come first: an era without them is a young one, and one
