@@ -23,7 +23,7 @@ type direct struct {
 }
 
 func (a *agent) stand(b *book, name string) {
-	d := &direct{a: a, b: b, by: &party{a.p, name}, r: a.p.Chance("direct " + name)}
+	d := &direct{a: a, b: b, by: &party{p: a.p, name: name}, r: a.p.Chance("direct " + name)}
 	a.mu.Lock()
 	a.direct = append(a.direct, d)
 	a.mu.Unlock()

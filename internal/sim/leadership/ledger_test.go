@@ -39,8 +39,9 @@ type book struct {
 
 // party is one candidate: a tracker, or a direct user of a queue.
 type party struct {
-	p    *sim.Process
-	name string
+	p     *sim.Process
+	name  string
+	token uint64 // of its latest term
 }
 
 // guarantee is that nobody else leads.
@@ -136,8 +137,12 @@ func (l *ledger) change(b *book, by *party, token uint64) {
 	if b.who == by && b.token == token {
 		return
 	}
+	if by.token == token && l.unheard() { // beside one that can't tell
+		return
+	}
 	l.w.Note(by.name, "leads %s with token %d", b.name, token)
 	b.changes++
+	by.token = token
 	if token <= b.highest && !l.cantTell(by.p) {
 		l.w.Fail("%s: %s leads with token %d after %d", b.name, by.name, token, b.highest)
 	}
@@ -156,12 +161,16 @@ func (l *ledger) excused(b *book, one, other *guarantee) bool {
 // cantTell says that the process can't know of a restore under living holders, who may still be
 // about.
 func (l *ledger) cantTell(p *sim.Process) bool {
-	r := l.lost
-	if r == nil || l.w.Now() > r.at+longestTTL*16/10 {
+	if !l.unheard() {
 		return false
 	}
-	known, there := r.ignorant[p]
+	known, there := l.lost.ignorant[p]
 	return known || !there
+}
+
+// unheard says that a holder may still not have heard of a restore under it.
+func (l *ledger) unheard() bool {
+	return l.lost != nil && l.w.Now() <= l.lost.at+longestTTL*16/10
 }
 
 // roll notes that the store went back under living holders, and whom it tells nothing.

@@ -50,7 +50,7 @@ func (a *agent) track(b *book, name string, keeper bool) *stand {
 		Duration: a.ttl * 4 / 10, Clock: a.p.Clock(), Logger: quiet, Rand: a.p.Rand("tracker " + name),
 	})
 	must(err)
-	s := &stand{a: a, b: b, by: &party{a.p, name}, worker: worker, keeper: keeper}
+	s := &stand{a: a, b: b, by: &party{p: a.p, name: name}, worker: worker, keeper: keeper}
 	a.stands = append(a.stands, s)
 	b.stands = append(b.stands, s)
 	work, tickets := a.p.Chance("work "+name), a.p.Chance("tickets "+name)
