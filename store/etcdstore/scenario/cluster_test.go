@@ -36,7 +36,7 @@ func TestInAClusterThatLosesItsLeaderOneLeadsAndNeverTwo(t *testing.T) {
 	next := led.leads(time.Time{}, not(pinned[node]))
 	t.Logf("%s leads %v after", next.who, time.Since(killed))
 	cluster.Members[node].Start()
-	stands[pinned[node]].waits()
+	stands[pinned[node]].stands()
 
 	t.Log("etcd's leader is cut off from its peers, and the stand that only knows it leads")
 	node = cluster.Leader()
@@ -52,7 +52,7 @@ func TestInAClusterThatLosesItsLeaderOneLeadsAndNeverTwo(t *testing.T) {
 		<-time.After(ttl / 10)
 	}
 	cluster.Join(node)
-	stands[pinned[node]].waits()
+	stands[pinned[node]].stands()
 	led.leads(time.Time{}, anybody)
 	led.verify(3)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -111,20 +112,24 @@ func (s *stand) standsBehind(token uint64) bool {
 // waits waits until the stand is in the queue behind somebody.
 func (s *stand) waits() {
 	s.t.Helper()
-	require.Eventually(s.t, func() bool {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		standing, err := s.queue.Candidates(ctx, s.worker.ServiceName())
-		if err != nil {
-			return false
-		}
-		for i, c := range standing {
-			if c.Holder == s.worker.Candidate().Holder {
-				return i > 0
-			}
-		}
-		return false
-	}, patience, pollTime, "%s doesn't wait", s.name)
+	require.Eventually(s.t, func() bool { return s.place() > 0 }, patience, pollTime, "%s doesn't wait", s.name)
+}
+
+// stands waits until the stand is in the queue, be it as the leader: all others may have starved.
+func (s *stand) stands() {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool { return s.place() >= 0 }, patience, pollTime, "%s doesn't stand", s.name)
+}
+
+// place is how many stand before the stand; -1 if it doesn't stand itself, or nobody knows.
+func (s *stand) place() int {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	standing, err := s.queue.Candidates(ctx, s.worker.ServiceName())
+	if err != nil {
+		return -1
+	}
+	return slices.IndexFunc(standing, func(c claimer.Standing) bool { return c.Holder == s.worker.Candidate().Holder })
 }
 
 // duel is two stands for one election, each behind a proxy of its own.
