@@ -14,6 +14,6 @@
 //
 // What is not promised is not checked: a process that has never seen the store newer than the state
 // it is restored to can't tell that it was restored under a living holder. It may lead beside one
-// that hasn't heard yet, for 1.5 of that one's TTL. Restores after an outage of more than the TTL
-// don't know this exception.
+// that hasn't heard yet, for 1.5 of that one's TTL. After an outage of more than the
+// TTL it has nobody beside it, but its tokens may begin anew.
 package leadership

@@ -11,15 +11,16 @@ import (
 type ledger struct {
 	w     *sim.World
 	books []*book
-	lost  *rollback // the latest restore under living holders
+	lost  *rollback // the latest
 
 	mu sync.Mutex // candidates add guarantees while the world comes to rest
 }
 
-// rollback is a restore or a rewind under living holders.
+// rollback is a restore or a rewind.
 type rollback struct {
 	at       time.Duration
 	ignorant map[*sim.Process]bool // who couldn't tell
+	ended    bool                  // nobody held anything any more: only tokens may begin anew
 }
 
 // book is one election.
@@ -152,7 +153,7 @@ func (l *ledger) change(b *book, by *party, token uint64) {
 
 // excused tells whether what is promised allows these two.
 func (l *ledger) excused(b *book, one, other *guarantee) bool {
-	if l.cantTell(one.by.p) || l.cantTell(other.by.p) {
+	if l.unheard() && !l.lost.ended && (l.cantTell(one.by.p) || l.cantTell(other.by.p)) {
 		return true
 	}
 	return l.w.Now() < b.asked && (one.what == "a ticket" || one.what == "a deadline" || other.what == "a ticket" || other.what == "a deadline")
@@ -173,9 +174,10 @@ func (l *ledger) unheard() bool {
 	return l.lost != nil && l.w.Now() <= l.lost.at+longestTTL*16/10
 }
 
-// roll notes that the store went back under living holders, and whom it tells nothing.
-func (l *ledger) roll(all []*sim.Process, rev uint64) {
-	r := &rollback{at: l.w.Now(), ignorant: map[*sim.Process]bool{}}
+// roll notes that the store went back, under living holders or after they ended, and whom it tells
+// nothing.
+func (l *ledger) roll(all []*sim.Process, rev uint64, ended bool) {
+	r := &rollback{at: l.w.Now(), ignorant: map[*sim.Process]bool{}, ended: ended}
 	for _, p := range all {
 		r.ignorant[p] = p.Seen("root/") <= rev || l.cantTell(p)
 	}

@@ -225,6 +225,7 @@ func (c *course) replace(n int) {
 				c.forget()
 				service.Restore(snap.Snapshot)
 				service.Start()
+				c.roll(snap.rev, true)
 			})
 		})
 	case n < 98 && len(c.snapshots) > 0:
@@ -234,7 +235,7 @@ func (c *course) replace(n int) {
 			c.w.Note("nature", "the store is restored to revision %d under living holders", snap.rev)
 			c.forget()
 			service.Restore(snap.Snapshot)
-			c.roll(snap.rev)
+			c.roll(snap.rev, false)
 		})
 	default:
 		c.look()
@@ -242,7 +243,7 @@ func (c *course) replace(n int) {
 			c.w.Note("nature", "the store is rewound")
 			c.forget()
 			service.Rewind()
-			c.roll(c.rev())
+			c.roll(c.rev(), false)
 		})
 	}
 }
@@ -272,14 +273,14 @@ func (c *course) unaware() {
 	}
 }
 
-func (c *course) roll(rev uint64) {
+func (c *course) roll(rev uint64, ended bool) {
 	var all []*sim.Process
 	for _, a := range c.all {
 		all = append(all, a.p)
 	}
 	c.l.mu.Lock()
 	defer c.l.mu.Unlock()
-	c.l.roll(all, rev)
+	c.l.roll(all, rev, ended)
 }
 
 // rev is the store's revision now; a stopped store has one too.
