@@ -170,7 +170,9 @@ func TestR10AnExtensionNeedsNoRequest(t *testing.T) {
 func TestR10AClaimBeyondTheTTLIsRefusedWithTheArithmetic(t *testing.T) {
 	in(t, func(w world) {
 		p := w.process()
-		_, err := p.Claim(context.Background(), candidate("a"), ttl)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		_, err := p.Claim(ctx, candidate("a"), ttl)
 		require.ErrorIs(t, err, claimer.ErrInvalid)
 		assert.ErrorContains(t, err, "0.8 × 10s = 8s")
 		require.Empty(t, w.records())

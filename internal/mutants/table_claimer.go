@@ -67,9 +67,9 @@ var claimerMutants = []Mutant{
 	},
 	{
 		Rule: "R10", Name: "a claim may be for the whole TTL",
-		File: "claimer/queue.go",
-		Old:  `return ttl * 4 / 5`,
-		New:  `return ttl`,
+		File: "claimer/claim.go",
+		Old:  `d <= 0 || d > most {`,
+		New:  `d <= 0 || d > max(most, q.cfg.TTL) {`,
 		Test: "TestR10AClaimBeyondTheTTLIsRefusedWithTheArithmetic",
 	},
 	{
