@@ -26,10 +26,9 @@ func Example() {
 		Logger:       slog.New(slog.NewTextHandler(io.Discard, nil)),
 		RestartDelay: time.Hour, MaxRestartDelay: time.Hour,
 	}, dependency.Manifolds{
-		"db":    {Start: dial},
-		"cache": {Start: serve},
-		"app":   {Start: serve, Inputs: []string{"cache", "db"}},
-		"web":   {Start: serve, Inputs: []string{"app", engine.Optional("cache")}},
+		"db":  {Start: dial},
+		"app": {Start: serve, Inputs: []string{"db"}},
+		"web": {Start: serve, Inputs: []string{"app"}},
 	})
 	if err != nil {
 		fmt.Println(err) // everything that is wrong with the manifolds
