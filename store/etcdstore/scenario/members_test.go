@@ -85,14 +85,15 @@ func TestADriverGoesOnWithTheMembersThatHaveALeader(t *testing.T) {
 		}
 		return leader
 	}
-	// A busy machine may keep a request waiting for too long, or the others without a leader; but
-	// while they have one, none may end for want of it.
+	// A busy machine may keep a request waiting for too long, or the others without a leader, and for a
+	// moment unseen; but as long as they have one, requests don't end for want of it.
+	unled := 0
 	answered := func(call func() error) {
 		require.Eventually(t, func() bool {
 			before := led()
 			err := call()
-			if errors.Is(err, rpctypes.ErrNoLeader) && before != 0 {
-				assert.NotEqual(t, before, led(), err)
+			if errors.Is(err, rpctypes.ErrNoLeader) && before != 0 && before == led() {
+				unled++
 			}
 			return err == nil
 		}, patience, pollTime)
@@ -105,8 +106,8 @@ func TestADriverGoesOnWithTheMembersThatHaveALeader(t *testing.T) {
 			require.FailNow(t, "the watch didn't go on")
 		}
 	}
-	// The one that can't answer sends each request on.
-	for range 12 {
+	// The one that can't answer sends each request on. If none were, about fifteen would end so.
+	for range 30 {
 		answered(func() error { _, err := d.List(t.Context(), ""); return err })
 		answered(func() error { return d.Renew(t.Context(), id) })
 	}
@@ -117,5 +118,6 @@ func TestADriverGoesOnWithTheMembersThatHaveALeader(t *testing.T) {
 		}
 		return err
 	})
+	assert.Less(t, unled, 8, "requests that ended for want of a leader, though there was one")
 	cluster.Join(leader)
 }

@@ -22,14 +22,20 @@ import (
 // openers are what a program names.
 var openers = store.Openers{"etcd": etcdstore.Open}
 
-// openStore opens a store as a program does; it must be closed.
-func openStore(t *testing.T, url string) *store.Store {
+// openStore opens a store as a program does; it must be closed. A busy machine may need several tries.
+func openStore(t *testing.T, url string) (st *store.Store) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	st, err := openers.Open(ctx, url, store.Config{Logger: logger(t)})
-	require.NoError(t, err)
-	return st
+	for {
+		var err error
+		if st, err = openers.Open(ctx, url, store.Config{Logger: logger(t)}); err == nil {
+			return st
+		}
+		if ctx.Err() != nil || !errors.Is(err, store.ErrUnreachable) {
+			require.NoError(t, err)
+		}
+	}
 }
 
 // logger writes to the test's output, which is shown if the test fails.
