@@ -68,8 +68,8 @@ func TestTheWalk(t *testing.T) {
 	next := number(t, second.Said(second.stdout, `^I lead with token (\d+)$`)[1])
 	took := time.Since(killed)
 	assert.Greater(t, next, token)
-	// What is stated is when the other knows that it leads; a busy machine needs some more to show it.
-	assert.Less(t, took, stated+2*time.Second)
+	// What is stated is for processes that get their turn; a machine whose cores are all busy needs more.
+	assert.Less(t, took, stated+10*time.Second)
 	dev.Said(dev.stdout, fmt.Sprintf(`box-2 leads hello with token %d`, next))
 
 	dev.Signal(syscall.SIGINT)
