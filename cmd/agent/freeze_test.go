@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/muster-go/muster/internal/etcdtest"
+	"github.com/muster-go/muster/internal/servertest"
 )
 
 // duel is two agents whose commands note when they begin and when they last lived. One of the
@@ -26,7 +26,7 @@ type duel struct {
 	lab    *lab
 	folder string // of the notes
 	faults map[string]string
-	lines  map[string]*etcdtest.Proxy // to a store on etcd
+	lines  map[string]*servertest.Proxy // to a store on etcd
 	agents map[string]*process
 }
 
@@ -44,13 +44,13 @@ func newDuelOf(t *testing.T, l *lab, arguments func(node string, words []string)
 	}
 	d := &duel{
 		lab: l, folder: t.TempDir(),
-		faults: map[string]string{}, lines: map[string]*etcdtest.Proxy{}, agents: map[string]*process{},
+		faults: map[string]string{}, lines: map[string]*servertest.Proxy{}, agents: map[string]*process{},
 	}
 	for node, word := range map[string]string{"meek": "", "stubborn": "stubborn"} {
 		d.faults[node] = filepath.Join(t.TempDir(), "fault")
 		env := []string{faultEnv + "=" + d.faults[node]}
 		if l.etcd != nil {
-			d.lines[node] = etcdtest.NewProxy(t, l.etcd.Endpoint())
+			d.lines[node] = servertest.NewProxy(t, l.etcd.Endpoint())
 			env = append(env, onEtcd(d.lines[node].Endpoint()))
 		}
 		d.agents[node] = l.with(env...).start(arguments(node, []string{"helper-stamp", d.folder, word})...)

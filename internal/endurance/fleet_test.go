@@ -18,6 +18,7 @@ import (
 	"github.com/muster-go/muster/claimer"
 	"github.com/muster-go/muster/engine"
 	"github.com/muster-go/muster/internal/etcdtest"
+	"github.com/muster-go/muster/internal/servertest"
 	"github.com/muster-go/muster/manifold"
 	"github.com/muster-go/muster/store"
 	"github.com/muster-go/muster/store/etcdstore"
@@ -51,7 +52,7 @@ type member struct {
 	url    string
 	open   store.Opener                     // under the faults
 	driver atomic.Pointer[storetest.Faults] // the latest
-	proxy  *etcdtest.Proxy                  // nil: none
+	proxy  *servertest.Proxy                // nil: none
 	engine *engine.Engine                   // nil: a tracker
 
 	store   *store.Store
@@ -129,10 +130,10 @@ func sqliteFleet(t *testing.T, seed uint64) *fleet {
 func etcdFleet(t *testing.T, seed uint64) *fleet {
 	server := startServer(t)
 	f := newFleet(t, "etcd", 2*time.Second, seed, func(_ int, m *member) {
-		m.proxy = etcdtest.NewProxy(t, server.endpoint)
+		m.proxy = servertest.NewProxy(t, server.endpoint)
 		m.url, m.open = etcdtest.URL("soak", m.proxy.Endpoint())+"?fresh=true", etcdstore.Open
 	})
-	through := func(name string, do func(*etcdtest.Proxy)) fault {
+	through := func(name string, do func(*servertest.Proxy)) fault {
 		return fault{name, func(m *member, lasts time.Duration) error {
 			do(m.proxy)
 			<-time.After(lasts)
@@ -141,8 +142,8 @@ func etcdFleet(t *testing.T, seed uint64) *fleet {
 		}}
 	}
 	f.faults = append(f.faults,
-		through("black hole", (*etcdtest.Proxy).BlackHole), through("replies are lost", (*etcdtest.Proxy).HoldReplies),
-		through("connections are cut", (*etcdtest.Proxy).Cut),
+		through("black hole", (*servertest.Proxy).BlackHole), through("replies are lost", (*servertest.Proxy).HoldReplies),
+		through("connections are cut", (*servertest.Proxy).Cut),
 		fault{"the server is away", func(_ *member, lasts time.Duration) error {
 			return errors.Join(server.tell("stop"), after(lasts), server.tell("start"))
 		}},

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/muster-go/muster/internal/servertest"
 )
 
 // Cluster is several nodes that keep the same data.
@@ -17,7 +19,7 @@ type Cluster struct {
 // StartCluster starts n nodes without data and waits until all are ready.
 func StartCluster(t testing.TB, n int) *Cluster {
 	t.Helper()
-	addrs, err := freePorts(2 * n)
+	addrs, err := servertest.FreePorts(2 * n)
 	if err != nil {
 		t.Fatalf("etcdtest: %v", err)
 	}

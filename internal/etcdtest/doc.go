@@ -2,8 +2,7 @@
 //
 // A Server is one etcd node: it can be stopped as by a power cut, started again with its data, with
 // none, or with those of an earlier Snapshot, always at the same address. A Cluster is several
-// nodes whose members can be stopped, and cut off from their peers. A Proxy stands between clients
-// and a node and makes a black hole of the network, or cuts connections.
+// nodes whose members can be stopped, and cut off from their peers.
 //
 // Everything ends with the test: nobody needs to close anything. Methods that fail fail the test,
 // so they must be called from its goroutine.

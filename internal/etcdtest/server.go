@@ -10,6 +10,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.uber.org/zap"
+
+	"github.com/muster-go/muster/internal/servertest"
 )
 
 // Settings are what a test may want of a Server; the zero value is good.
@@ -29,7 +31,7 @@ type Server struct {
 // Start starts a node without data, which is a cluster of its own.
 func Start(t testing.TB, settings Settings) *Server {
 	t.Helper()
-	addrs, err := freePorts(2)
+	addrs, err := servertest.FreePorts(2)
 	if err != nil {
 		t.Fatalf("etcdtest: %v", err)
 	}

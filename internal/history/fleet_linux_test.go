@@ -18,6 +18,7 @@ import (
 
 	"github.com/muster-go/muster/internal/etcdtest"
 	"github.com/muster-go/muster/internal/proctest"
+	"github.com/muster-go/muster/internal/servertest"
 )
 
 const (
@@ -42,8 +43,8 @@ type member struct {
 	proctest.Process
 	reader
 	name  string
-	proxy *etcdtest.Proxy // between it and etcd
-	ended bool            // by the test
+	proxy *servertest.Proxy // between it and etcd
+	ended bool              // by the test
 }
 
 func newFleet(t *testing.T, seed uint64, config workerConfig) *fleet {
@@ -89,7 +90,7 @@ func (f *fleet) start() *member {
 	config.Seed = f.random.Uint64()
 	m := &member{name: config.Name}
 	if f.etcd != nil {
-		m.proxy = etcdtest.NewProxy(f.t, f.etcd.Endpoint())
+		m.proxy = servertest.NewProxy(f.t, f.etcd.Endpoint())
 		config.Store, config.Register = etcdtest.URL(election, m.proxy.Endpoint()), m.proxy.Endpoint()
 	}
 	text, err := json.Marshal(config)

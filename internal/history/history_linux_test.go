@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/muster-go/muster/internal/etcdtest"
+	"github.com/muster-go/muster/internal/servertest"
 )
 
 const workers = 3
@@ -55,7 +55,7 @@ var faults = []fault{
 }
 
 // cut is a fault of the network between the leader and etcd.
-func cut(name string, how func(*etcdtest.Proxy)) fault {
+func cut(name string, how func(*servertest.Proxy)) fault {
 	return fault{name, func(f *fleet, token uint64, leader *member) {
 		how(leader.proxy)
 		another(f, token)
@@ -64,9 +64,9 @@ func cut(name string, how func(*etcdtest.Proxy)) fault {
 }
 
 var partitions = []fault{
-	cut("cut off", (*etcdtest.Proxy).Cut),
-	cut("in a black hole", (*etcdtest.Proxy).BlackHole),
-	cut("without answers", (*etcdtest.Proxy).HoldReplies),
+	cut("cut off", (*servertest.Proxy).Cut),
+	cut("in a black hole", (*servertest.Proxy).BlackHole),
+	cut("without answers", (*servertest.Proxy).HoldReplies),
 	{"without etcd", func(f *fleet, _ uint64, _ *member) {
 		f.etcd.Stop()
 		f.someTime(2 * ttl)

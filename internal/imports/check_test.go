@@ -23,7 +23,7 @@ func TestCheckFindsEveryBreach(t *testing.T) {
 		},
 		{
 			name: "a folder too deep for its rule",
-			pkg:  imports.Package{Path: "store/sqlstore/dialect"},
+			pkg:  imports.Package{Path: "store/memstore/deep"},
 			want: []string{"isn't placed"},
 		},
 		{

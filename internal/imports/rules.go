@@ -35,6 +35,10 @@ var Rules = []Rule{
 		Why: "the contract stands below everything; it knows neither its drivers nor what is built on it",
 	},
 	{
+		Who: "store/sqlstore", May: []string{"store", "store/sqlstore/internal/..."},
+		Why: "it knows the contract, and what all SQL databases share",
+	},
+	{
 		Who: "store/*", May: []string{"store"},
 		Why: "a driver knows the contract only: neither another driver nor a capability",
 	},
@@ -49,6 +53,14 @@ var Rules = []Rule{
 	{
 		Who: "store/etcdstore/scenario",
 		Why: "it holds tests only, which are free to import anything; nobody imports it",
+	},
+	{
+		Who: "store/sqlstore/internal/...", May: []string{"store"},
+		Why: "what the SQL databases share knows the contract only",
+	},
+	{
+		Who: "store/sqlstore/*", May: []string{"store", "store/sqlstore", "store/sqlstore/internal/..."},
+		Why: "each database server has a package of its own, and who uses one doesn't link another's client",
 	},
 	{
 		Who: "claimer", May: []string{"store"},
@@ -87,15 +99,15 @@ var Rules = []Rule{
 		Why: "manifolds wrap the capabilities; the driver is the program's choice",
 	},
 	{
-		Who: "cmd/agent/...", May: []string{"engine", "manifold", "discovery/...", "tracker", "switchset", "claimer", "store", "store/*", "cmd/agent/internal/..."},
+		Who: "cmd/agent/...", May: []string{"engine", "manifold", "discovery/...", "tracker", "switchset", "claimer", "store", "store/*", "store/sqlstore/*", "cmd/agent/internal/..."},
 		Why: "the program links everything, and nothing links the program",
 	},
 	{
-		Who: "compat/*", May: []string{"discovery", "tracker", "switchset", "claimer", "store", "store/*"},
+		Who: "compat/*", May: []string{"discovery", "tracker", "switchset", "claimer", "store", "store/*", "store/sqlstore/*"},
 		Why: "a façade shows the capabilities under another's names",
 	},
 	{
-		Who: "examples/...", May: []string{"engine", "manifold", "discovery/...", "tracker", "switchset", "claimer", "store", "store/*", "compat/*"},
+		Who: "examples/...", May: []string{"engine", "manifold", "discovery/...", "tracker", "switchset", "claimer", "store", "store/*", "store/sqlstore/*", "compat/*"},
 		Why: "an example uses what a user can: public packages",
 	},
 }
@@ -122,6 +134,26 @@ var Limits = []Limit{
 	{
 		Import: "go.etcd.io/etcd",
 		Who:    []string{"store/etcdstore", "claimer/fence/etcdfence", "internal/etcdtest"},
+		Why:    "a program links only the drivers that it names",
+	},
+	{
+		Import: "github.com/jackc/pgx",
+		Who:    []string{"store/sqlstore/postgres"},
+		Why:    "a program links only the drivers that it names",
+	},
+	{
+		Import: "github.com/go-sql-driver/mysql",
+		Who:    []string{"store/sqlstore/mysql"},
+		Why:    "a program links only the drivers that it names",
+	},
+	{
+		Import: "github.com/go-zookeeper/zk",
+		Who:    []string{"store/zkstore"},
+		Why:    "a program links only the drivers that it names",
+	},
+	{
+		Import: "github.com/hashicorp/consul/api",
+		Who:    []string{"store/consulstore"},
 		Why:    "a program links only the drivers that it names",
 	},
 	{

@@ -12,6 +12,7 @@ import (
 
 	"github.com/muster-go/muster/internal/bootclock"
 	"github.com/muster-go/muster/internal/etcdtest"
+	"github.com/muster-go/muster/internal/servertest"
 	"github.com/muster-go/muster/store"
 	"github.com/muster-go/muster/store/etcdstore"
 )
@@ -48,7 +49,7 @@ func newLab(t testing.TB) *lab { return &lab{etcdtest.Start(t, etcdtest.Settings
 // client is a driver that takes its proxy along when it is closed.
 type client struct {
 	store.Driver
-	proxy *etcdtest.Proxy
+	proxy *servertest.Proxy
 }
 
 func (c *client) Close() error {
@@ -58,6 +59,6 @@ func (c *client) Close() error {
 
 func (l *lab) open(t testing.TB) *client {
 	t.Helper()
-	proxy := etcdtest.NewProxy(t, l.Endpoint())
+	proxy := servertest.NewProxy(t, l.Endpoint())
 	return &client{open(t, etcdtest.URL("muster/test", proxy.Endpoint())), proxy}
 }

@@ -18,13 +18,14 @@ import (
 	"github.com/muster-go/muster/claimer"
 	"github.com/muster-go/muster/internal/bootclock"
 	"github.com/muster-go/muster/internal/etcdtest"
+	"github.com/muster-go/muster/internal/servertest"
 	"github.com/muster-go/muster/store"
 	"github.com/muster-go/muster/store/etcdstore"
 )
 
 // hole gives the address of something that accepts connections and says nothing.
 func hole(t *testing.T) string {
-	proxy := etcdtest.NewProxy(t, "127.0.0.1:1")
+	proxy := servertest.NewProxy(t, "127.0.0.1:1")
 	proxy.BlackHole()
 	return proxy.Endpoint()
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/muster-go/muster/claimer/fence"
 	"github.com/muster-go/muster/claimer/fence/etcdfence"
 	"github.com/muster-go/muster/internal/etcdtest"
+	"github.com/muster-go/muster/internal/servertest"
 )
 
 func TestMain(m *testing.M) { etcdtest.VerifyTestMain(m) }
@@ -135,7 +136,7 @@ func TestOfManyWritersAtOnceNoSmallerTokenFollowsAGreaterOne(t *testing.T) {
 
 func TestAnAnswerThatWasLostSaysNothingAboutTheOutcome(t *testing.T) {
 	server := etcdtest.Start(t, etcdtest.Settings{})
-	proxy := etcdtest.NewProxy(t, server.Endpoint())
+	proxy := servertest.NewProxy(t, server.Endpoint())
 	client := etcdtest.NewClient(t, proxy.Endpoint())
 	require.NoError(t, put(testContext(t), client, 3, "first"))
 	proxy.HoldReplies()

@@ -12,6 +12,7 @@ import (
 	"github.com/muster-go/muster/claimer"
 	"github.com/muster-go/muster/claimer/claimertest"
 	"github.com/muster-go/muster/internal/etcdtest"
+	"github.com/muster-go/muster/internal/servertest"
 	"github.com/muster-go/muster/store"
 	"github.com/muster-go/muster/store/etcdstore"
 )
@@ -29,8 +30,8 @@ func TestQueueOnEtcdPassesTheKit(t *testing.T) {
 	server := etcdtest.Start(t, etcdtest.Settings{})
 	log := slog.New(slog.DiscardHandler)
 	var mu sync.Mutex
-	proxies := map[claimer.Claimer]*etcdtest.Proxy{}
-	lever := func(pull func(*etcdtest.Proxy)) func(claimer.Claimer) {
+	proxies := map[claimer.Claimer]*servertest.Proxy{}
+	lever := func(pull func(*servertest.Proxy)) func(claimer.Claimer) {
 		return func(c claimer.Claimer) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -39,7 +40,7 @@ func TestQueueOnEtcdPassesTheKit(t *testing.T) {
 	}
 	claimertest.Run(t, claimertest.Harness{
 		Open: func(t testing.TB) claimer.Claimer {
-			proxy := etcdtest.NewProxy(t, server.Endpoint())
+			proxy := servertest.NewProxy(t, server.Endpoint())
 			url := etcdtest.URL("muster/test", proxy.Endpoint())
 			st, err := store.Openers{"etcd": etcdstore.Open}.Open(context.Background(), url, store.Config{Logger: log, Fresh: true})
 			require.NoError(t, err)
@@ -58,9 +59,9 @@ func TestQueueOnEtcdPassesTheKit(t *testing.T) {
 		},
 		Duration:      ttl * 8 / 10,
 		WorstFailover: ttl*101/100 + time.Second,
-		Cut:           lever((*etcdtest.Proxy).Cut),
-		Freeze:        lever((*etcdtest.Proxy).BlackHole),
-		Heal:          lever((*etcdtest.Proxy).Heal),
-		Kill:          lever((*etcdtest.Proxy).BlackHole),
+		Cut:           lever((*servertest.Proxy).Cut),
+		Freeze:        lever((*servertest.Proxy).BlackHole),
+		Heal:          lever((*servertest.Proxy).Heal),
+		Kill:          lever((*servertest.Proxy).BlackHole),
 	})
 }

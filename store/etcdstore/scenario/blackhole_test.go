@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/muster-go/muster/internal/etcdtest"
+	"github.com/muster-go/muster/internal/servertest"
 )
 
 // duels are held in parallel, half of them with each TTL; each has tries(2) rounds: 40 by default.
@@ -22,7 +23,7 @@ func TestWhileEtcdIsABlackHoleAtRandomMomentsNoTwoContextsOverlap(t *testing.T) 
 			random := randomness(t, uint64(i))
 			d := newDuel(t, server, "holes/"+ttl.String(), fmt.Sprintf("duel-%d", i), ttl)
 			for range tries(2) {
-				struck := d.strike(random, ttl, (*etcdtest.Proxy).BlackHole)
+				struck := d.strike(random, ttl, (*servertest.Proxy).BlackHole)
 				next := d.led.leads(struck.at, not(struck.who))
 				d.proxies[struck.who].Heal()
 				t.Logf("%s was cut off and stopped after %v; %s led after %v", struck.who,
@@ -45,7 +46,7 @@ func TestWhileEtcdsAnswersAreLostNoTwoContextsOverlap(t *testing.T) {
 			random := randomness(t, uint64(i))
 			d := newDuel(t, server, "answers", fmt.Sprintf("duel-%d", i), ttl)
 			for range tries(2) {
-				struck := d.strike(random, ttl, (*etcdtest.Proxy).HoldReplies)
+				struck := d.strike(random, ttl, (*servertest.Proxy).HoldReplies)
 				d.led.over(struck.who, struck.token)
 				d.proxies[struck.who].Heal()
 				d.led.leads(struck.at, anybody)
@@ -64,7 +65,7 @@ type struck struct {
 
 // strike waits for a leader, and for a random part of a TTL, and lets something befall the proxy of
 // whoever leads then.
-func (d *duel) strike(random *rand.Rand, ttl time.Duration, fault func(*etcdtest.Proxy)) struck {
+func (d *duel) strike(random *rand.Rand, ttl time.Duration, fault func(*servertest.Proxy)) struck {
 	d.led.t.Helper()
 	d.led.leads(time.Time{}, anybody)
 	<-time.After(time.Duration(random.Int64N(int64(ttl))))

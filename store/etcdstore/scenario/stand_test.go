@@ -14,6 +14,7 @@ import (
 
 	"github.com/muster-go/muster/claimer"
 	"github.com/muster-go/muster/internal/etcdtest"
+	"github.com/muster-go/muster/internal/servertest"
 	"github.com/muster-go/muster/store"
 	"github.com/muster-go/muster/store/etcdstore"
 	"github.com/muster-go/muster/tracker"
@@ -141,14 +142,14 @@ func (s *stand) place() int {
 // duel is two stands for one election, each behind a proxy of its own.
 type duel struct {
 	led     *ledger
-	proxies map[string]*etcdtest.Proxy
+	proxies map[string]*servertest.Proxy
 }
 
 func newDuel(t *testing.T, server *etcdtest.Server, prefix, election string, ttl time.Duration) *duel {
 	t.Helper()
-	d := &duel{led: newLedger(t), proxies: map[string]*etcdtest.Proxy{}}
+	d := &duel{led: newLedger(t), proxies: map[string]*servertest.Proxy{}}
 	for _, name := range []string{"a", "b"} {
-		proxy := etcdtest.NewProxy(t, server.Endpoint())
+		proxy := servertest.NewProxy(t, server.Endpoint())
 		newStand(t, etcdtest.URL(prefix, proxy.Endpoint())+"?fresh=true", election, name, ttl, d.led)
 		d.proxies[name] = proxy
 	}

@@ -1,4 +1,4 @@
-package etcdtest
+package servertest
 
 import (
 	"net"
@@ -33,7 +33,7 @@ func NewProxy(t testing.TB, target string) *Proxy {
 	t.Helper()
 	listener, err := net.Listen("tcp", host+":0")
 	if err != nil {
-		t.Fatalf("etcdtest: a proxy to %s: %v", target, err)
+		t.Fatalf("servertest: a proxy to %s: %v", target, err)
 	}
 	p := &Proxy{target: target, listener: listener, changed: make(chan struct{}), conns: map[net.Conn]bool{}}
 	p.loops.Go(p.accept)

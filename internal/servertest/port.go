@@ -1,4 +1,4 @@
-package etcdtest
+package servertest
 
 import (
 	"fmt"
@@ -16,8 +16,8 @@ const (
 	lastPort  = 32000
 )
 
-// freePorts gives addresses at which nobody listens now.
-func freePorts(n int) ([]string, error) {
+// FreePorts gives addresses at which nobody listens now.
+func FreePorts(n int) ([]string, error) {
 	var held []net.Listener // until all are found, so that they differ
 	defer func() {
 		for _, l := range held {

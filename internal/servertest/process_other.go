@@ -1,0 +1,10 @@
+//go:build !linux
+
+package servertest
+
+import "syscall"
+
+func dieWithParent(attr *syscall.SysProcAttr) *syscall.SysProcAttr { return attr }
+
+// descendants is the process alone: elsewhere than on Linux, its group is not looked for.
+func descendants(pid int) []int { return []int{pid} }
