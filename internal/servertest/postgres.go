@@ -3,7 +3,6 @@ package servertest
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -57,13 +56,4 @@ func postgresProgram(name string) string {
 	}
 	path, _ := exec.LookPath(name)
 	return path
-}
-
-// dialable says whether somebody listens at the server's address.
-func dialable(ctx context.Context, s *Server) error {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.Addr())
-	if err != nil {
-		return err
-	}
-	return conn.Close()
 }
