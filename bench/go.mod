@@ -1,6 +1,6 @@
 module github.com/muster-go/muster/bench
 
-go 1.26.0
+go 1.26.7
 
 require (
 	github.com/muster-go/muster v0.0.0
