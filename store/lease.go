@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/muster-go/muster/internal/chance"
 )
 
 // Lease is one grant of a Session: alive until its deadline, which renewals move on, or until it is
@@ -202,7 +204,7 @@ type renewal struct {
 	err  error
 }
 
-// keep renews the lease every 0.15 TTL, and sooner when Extend asks, though not within TTL/50 of the
+// keep renews the lease every 0.15 TTL, or by up to Config.Jitter sooner, and sooner when Extend asks, though not within TTL/50 of the
 // latest one, until it is lost or ctx ends.
 // It never waits for the driver: a renewal without an answer is followed by another one after a
 // fifth of the TTL, and its answer still counts if it comes before the deadline.
@@ -211,8 +213,11 @@ func (l *Lease) keep(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	every := ttl * 15 / 100
+	pause := func() time.Duration {
+		return every - chance.Upto(s.random, time.Duration(float64(every)*s.cfg.Jitter))
+	}
 	retry := backoff{first: ttl / 50, most: every, random: s.random}
-	next := s.clk.NewTimer(every)
+	next := s.clk.NewTimer(pause())
 	defer next.Stop()
 	limit := s.clk.NewTimer(time.Duration(l.deadline.Load()) - s.now())
 	defer limit.Stop()
@@ -257,7 +262,7 @@ func (l *Lease) keep(ctx context.Context) {
 			case r.err == nil:
 				l.extend(r.sent, 0)
 				retry.reset()
-				next.Reset(every)
+				next.Reset(pause())
 				renewals++
 				l.lookAfter(ctx, renewals%10 == 0)
 			case isGone(r.err):

@@ -39,6 +39,9 @@ type Config struct {
 	// CallTimeout is after how long an unanswered request is given up. Default 5 s. A
 	// renewal is followed by another one after a fifth of its TTL, and given up after a third.
 	CallTimeout time.Duration
+	// Jitter is by which share renewals may come sooner, each by another one at random, so that
+	// processes that were started together don't ask at the same moments. Default 0; at most 0.5.
+	Jitter float64
 	// Rand is where names that must be unique and the jitter of retries come from; it must not fail,
 	// and may be read from many goroutines at once. Default: crypto/rand.Reader.
 	Rand io.Reader
@@ -55,6 +58,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("store: Margin %v: must not be negative: %w", c.Margin, ErrInvalid)
 	case c.CallTimeout < 0:
 		return fmt.Errorf("store: CallTimeout %v: must not be negative: %w", c.CallTimeout, ErrInvalid)
+	case !(c.Jitter >= 0 && c.Jitter <= 0.5):
+		return fmt.Errorf("store: Jitter %v: must be between 0 and 0.5: %w", c.Jitter, ErrInvalid)
 	}
 	return nil
 }
