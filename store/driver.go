@@ -138,8 +138,9 @@ type Event struct {
 	Record  Record   // EventPut, EventDelete
 	Rev     uint64   // the revision up to which the watch has now told everything
 	Err     error    // EventStale: why
-	// Since is, for EventStale, when the watch last knew that it was up to date, on the driver's
-	// clock.
+	// Since is, on the driver's clock, for EventStale when the watch last knew that it was up to date,
+	// and for EventSnapshot and EventReset a moment before what they show was asked for: what was
+	// known by then, they must show.
 	Since time.Time
 }
 

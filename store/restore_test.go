@@ -126,3 +126,57 @@ func TestADeadlineThatWasToldIsKeptThoughTheLeaseIsLostEarlier(t *testing.T) {
 		require.Equal(w, 1, h.count("revoke"))
 	})
 }
+
+// lagging is a driver whose watches tell everything anew when they are asked to, from a read of before.
+type lagging struct {
+	store.Driver
+	again chan chan struct{} // read; and, once that is closed, tell
+}
+
+func (l *lagging) Watch(ctx context.Context, prefix string, emit func(store.Event)) error {
+	for kind := store.EventSnapshot; ; kind = store.EventReset {
+		var tell chan struct{}
+		if kind == store.EventReset {
+			select {
+			case tell = <-l.again:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		asked := bootclock.Clock.Now()
+		snap, err := l.List(ctx, prefix)
+		if err != nil {
+			return err
+		}
+		if tell != nil {
+			<-tell
+		}
+		emit(store.Event{Kind: kind, Records: snap.Records, Rev: snap.Rev, Since: asked})
+	}
+}
+
+// After each outage watches and decisions read at the same time.
+func TestR5AWatchThatReadBeforeOthersDidIsNotTakenForARestore(t *testing.T) {
+	in(t, func(w world) {
+		d := &lagging{Driver: w.service.Open(), again: make(chan chan struct{})}
+		s, err := store.New(store.Config{Driver: d})
+		require.NoError(w, err)
+		w.Cleanup(func() { _ = s.Close() })
+		_, l := w.lease(s)
+		for i := range 300 { // decisions come and go while the watch reads
+			time.Sleep(time.Second / 100)
+			tell := make(chan struct{})
+			d.again <- tell
+			synctest.Wait() // it has read
+			for j := range i%3 + 1 {
+				time.Sleep(time.Second / 100)
+				_, err = decide(w, l, fmt.Sprint("c", i, "-", j))
+				require.NoError(w, err)
+			}
+			close(tell)
+			synctest.Wait()
+			require.True(w, l.Valid(), "round %d", i)
+			require.False(w, isClosed(l.Lost()), "round %d", i)
+		}
+	})
+}

@@ -74,6 +74,7 @@ type root struct {
 
 	mu sync.Mutex
 	witnessed
+	progress progress // when which revisions of the era were seen
 }
 
 // witnessed is what a process has seen of the era.
@@ -303,7 +304,7 @@ func (r *root) witness(now rootRecord, modRev, rev uint64) {
 	old := r.known.Era
 	// An era that only raised the floor of the one before is as old, and as strange, as that was.
 	if !r.goesOn(now) {
-		r.firstSeen, r.rev, r.confirmed = r.s.now(), 0, math.MinInt64/2
+		r.firstSeen, r.rev, r.progress, r.confirmed = r.s.now(), 0, progress{}, math.MinInt64/2
 		r.strange = old != ""
 	} else if old != "" && r.fallen == old {
 		r.fallen = now.Era
@@ -312,7 +313,10 @@ func (r *root) witness(now rootRecord, modRev, rev uint64) {
 		now.Settled, now.TTL = now.Settled || r.known.Settled, max(now.TTL, r.known.TTL)
 	}
 	r.known, r.modRev, r.proof = now, modRev, false
-	r.rev = max(r.rev, rev)
+	if rev > r.rev {
+		r.rev = rev
+		r.progress.note(r.s.now(), rev)
+	}
 	r.highest = max(r.highest, now.Floor+r.rev)
 	// What others use counts in the eras to come too: after a wipe, one of them may live on unheard.
 	r.longest = max(r.longest, now.TTL)

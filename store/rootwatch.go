@@ -46,7 +46,7 @@ func (r *root) heard(e Event) {
 	record := e.Record
 	switch e.Kind {
 	case EventSnapshot, EventReset:
-		if e.Rev < rev && e.Kind == EventSnapshot { // it lags behind a read, or the store was restored: ask
+		if e.Rev < rev && (e.Kind == EventSnapshot || e.Rev >= r.knownBy(e.Since)) { // it lags behind a read, or the store was restored: ask
 			r.s.loops.Go(func() { r.check(r.s.ctx) })
 			return
 		}
@@ -77,6 +77,16 @@ func (r *root) heard(e Event) {
 		return
 	}
 	r.witness(now, record.ModRev, e.Rev)
+}
+
+// knownBy gives the greatest revision that this process had surely seen by then.
+func (r *root) knownBy(then time.Time) uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if then.IsZero() { // a driver that doesn't say
+		return r.rev
+	}
+	return r.progress.by(then.Sub(r.s.base))
 }
 
 // fell notes that revisions ran backwards in an era: the next read begins a new one, though commits

@@ -47,9 +47,16 @@ var eraMutants = []Mutant{
 	{
 		Rule: "R5", Name: "a reset of the era's watch is taken for nothing new",
 		File: "store/rootwatch.go",
-		Old:  "case EventSnapshot, EventReset:\n\t\tif e.Rev < rev && e.Kind == EventSnapshot {",
-		New:  "case EventReset:\n\t\treturn\n\tcase EventSnapshot:\n\t\tif e.Rev < rev {",
+		Old:  "case EventSnapshot, EventReset:\n\t\tif e.Rev < rev && (e.Kind == EventSnapshot ||",
+		New:  "case EventReset:\n\t\treturn\n\tcase EventSnapshot:\n\t\tif e.Rev < rev && (e.Kind == EventSnapshot ||",
 		Test: "TestR5AWipeEndsEveryLeaseAtOnceAndNobodyLeadsUntilTheEraIsOfAge",
+	},
+	{
+		Rule: "R5", Name: "a watch that read the era before others did is taken for a restore",
+		File: "store/rootwatch.go",
+		Old:  `e.Rev >= r.knownBy(e.Since))`,
+		New:  `e.Rev >= r.knownBy(time.Time{}))`,
+		Test: "TestR5AWatchThatReadBeforeOthersDidIsNotTakenForARestore",
 	},
 	{
 		Rule: "R5", Name: "a session that a restored store renews needs no read of the era",

@@ -135,6 +135,9 @@ func (w *watch) sent(life int, e store.Event) {
 	n.mu.Unlock()
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if e.Kind == store.EventSnapshot || e.Kind == store.EventReset {
+		e.Since = n.p.clock.Now() // this process doesn't know the store's clock
+	}
 	delay := Between(w.r, minDelay, maxDelay)
 	if slow, long := w.r.Float64(), w.r.Float64(); slow < weather.Slow {
 		delay += time.Duration(long * float64(weather.Delay))

@@ -109,7 +109,7 @@ func (w *watching) tell(snapshot store.Snapshot, at time.Time) {
 		w.d.cfg.Logger.Info("etcd watches are back", "store", w.d.name)
 	}
 	w.begun, w.stale, w.rev, w.good = true, false, snapshot.Rev, at
-	w.emit(store.Event{Kind: kind, Records: snapshot.Records, Rev: snapshot.Rev})
+	w.emit(store.Event{Kind: kind, Records: snapshot.Records, Rev: snapshot.Rev, Since: at})
 }
 
 // change tells one change.

@@ -123,7 +123,7 @@ func (s *Service) take(d *Driver, w *watch) []store.Event {
 	switch {
 	case w.lost:
 		d.requests.Add(1)
-		e := store.Event{Kind: store.EventReset, Records: s.list(w.prefix).Records, Rev: s.data.rev}
+		e := store.Event{Kind: store.EventReset, Records: s.list(w.prefix).Records, Rev: s.data.rev, Since: s.clk.Now()}
 		if !w.told {
 			e.Kind = store.EventSnapshot
 		}

@@ -101,13 +101,14 @@ func (d *driver) Watch(ctx context.Context, prefix string, emit func(store.Event
 	}()
 	kind, last := store.EventSnapshot, told{}
 	for {
+		asked := d.cfg.Clock.Now()
 		snapshot, from, err := d.list(ctx, prefix)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		switch {
 		case err == nil:
-			emit(store.Event{Kind: kind, Records: snapshot.Records, Rev: snapshot.Rev})
+			emit(store.Event{Kind: kind, Records: snapshot.Records, Rev: snapshot.Rev, Since: asked})
 			kind, last = store.EventReset, told{rev: snapshot.Rev}
 			if err := d.follow(ctx, w, from, &last, emit); err != nil {
 				return err

@@ -117,6 +117,9 @@ func (w *watching) judge(e store.Event) {
 		if !slices.IsSortedFunc(e.Records, byCreation) {
 			w.blame("the records of a snapshot aren't ordered by (CreateRev, Key)")
 		}
+		if e.Since.IsZero() || e.Since.After(w.k.now()) {
+			w.blame("a snapshot without Since, or one that is to come (%v)", e.Since)
+		}
 		for _, r := range e.Records {
 			w.judgeRecord(r, e.Rev)
 		}
