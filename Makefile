@@ -30,6 +30,10 @@ check: lint test ## lint and test: what a change must pass
 test: ## run all tests (PKG=./tracker for some)
 	go test $(PKG)
 
+.PHONY: servers
+servers: ## get the real servers that the tests run: Debian packages (as root), and Consul, built once
+	@internal/testservers/get
+
 .PHONY: lint
 lint: ## run the linters and check the formatting
 	@lint=$$(tools/get golangci-lint); "$$lint" run --allow-parallel-runners
