@@ -1,4 +1,4 @@
-// Command run tries the mutants of this module and writes docs/mutants.md; see "make mutants".
+// Run tries the mutants of this module and writes docs/mutants.md; see "make mutants".
 package main
 
 import (
