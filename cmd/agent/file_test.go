@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/muster-go/muster/internal/stamptest"
 )
 
 // took waits until a command runs that began after the given moment, and so that somebody leads
@@ -18,7 +20,7 @@ func (d *duel) took(after int64) {
 	d.lab.t.Helper()
 	require.Eventually(d.lab.t, func() bool {
 		lives := d.lives()
-		return len(lives) > 0 && lives[len(lives)-1].start > after && alive(lives[len(lives)-1].pid)
+		return len(lives) > 0 && lives[len(lives)-1].Start > after && lives[len(lives)-1].Alive()
 	}, patience, pollTime, "nobody leads any more")
 }
 
@@ -69,9 +71,9 @@ func TestAStoreFileThatIsTakenAwayMakesNoSecondLeader(t *testing.T) {
 			must(tx.Rollback())
 		}},
 	} {
-		before := bootNow()
+		before := stamptest.Now()
 		fault.do()
-		t.Log(fault.name, "after", time.Duration(bootNow()-before))
+		t.Log(fault.name, "after", time.Duration(stamptest.Now()-before))
 		d.took(before)
 	}
 	d.verify(6)
@@ -82,7 +84,7 @@ func waitUntilNobodyRuns(d *duel) {
 	d.lab.t.Helper()
 	assert.Eventually(d.lab.t, func() bool {
 		for _, l := range d.lives() {
-			if alive(l.pid) {
+			if l.Alive() {
 				return false
 			}
 		}

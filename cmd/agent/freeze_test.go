@@ -1,22 +1,18 @@
 package main
 
 import (
-	"cmp"
-	"encoding/binary"
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/muster-go/muster/internal/servertest"
+	"github.com/muster-go/muster/internal/stamptest"
 )
 
 // duel is two agents whose commands note when they begin and when they last lived. One of the
@@ -46,14 +42,14 @@ func newDuelOf(t *testing.T, l *lab, arguments func(node string, words []string)
 		lab: l, folder: t.TempDir(),
 		faults: map[string]string{}, lines: map[string]*servertest.Proxy{}, agents: map[string]*process{},
 	}
-	for node, word := range map[string]string{"meek": "", "stubborn": "stubborn"} {
+	for node, word := range map[string]string{"meek": "", "stubborn": stamptest.Stubborn} {
 		d.faults[node] = filepath.Join(t.TempDir(), "fault")
 		env := []string{faultEnv + "=" + d.faults[node]}
 		if l.etcd != nil {
 			d.lines[node] = servertest.NewProxy(t, l.etcd.Endpoint())
 			env = append(env, onEtcd(d.lines[node].Endpoint()))
 		}
-		d.agents[node] = l.with(env...).start(arguments(node, []string{"helper-stamp", d.folder, word})...)
+		d.agents[node] = l.with(env...).start(arguments(node, []string{stamptest.Word, d.folder, word})...)
 	}
 	return d
 }
@@ -70,39 +66,10 @@ func (d *duel) round(limit time.Duration, strike, heal func(node string)) bool {
 	return ok
 }
 
-// life is the note that a command left.
-type life struct {
-	token       uint64
-	pid         int
-	start, last int64
-	node        string
-	neighbours  string // the commands that lived when it began
-}
-
 // lives are the notes of all commands so far, in the order of their beginnings.
-func (d *duel) lives() []life {
+func (d *duel) lives() []stamptest.Life {
 	d.lab.t.Helper()
-	names, err := filepath.Glob(filepath.Join(d.folder, "*.start"))
-	require.NoError(d.lab.t, err)
-	var lives []life
-	for _, name := range names {
-		text, err := os.ReadFile(name)
-		require.NoError(d.lab.t, err)
-		fields := strings.Split(strings.TrimSuffix(string(text), "\n"), " ")
-		last, err := os.ReadFile(strings.TrimSuffix(name, ".start") + ".alive")
-		require.NoError(d.lab.t, err)
-		l := life{
-			pid: int(number(d.lab.t, fields[0])), start: int64(number(d.lab.t, fields[1])), node: fields[2], neighbours: fields[3],
-		}
-		_, err = fmt.Sscanf(filepath.Base(name), "%d-", &l.token)
-		require.NoError(d.lab.t, err)
-		if len(last) == 8 { // it may not have come to its first stamp
-			l.last = int64(binary.LittleEndian.Uint64(last))
-		}
-		lives = append(lives, l)
-	}
-	slices.SortFunc(lives, func(a, b life) int { return cmp.Compare(a.start, b.start) })
-	return lives
+	return stamptest.Lives(d.lab.t, d.folder)
 }
 
 // runs waits until the command of another node than the given one runs, and says whose.
@@ -110,8 +77,8 @@ func (d *duel) runs(notOf string, limit time.Duration) (node string, ok bool) {
 	d.lab.t.Helper()
 	for late := time.After(limit); ; {
 		if lives := d.lives(); len(lives) > 0 {
-			if latest := lives[len(lives)-1]; latest.node != notOf && alive(latest.pid) {
-				return latest.node, true
+			if latest := lives[len(lives)-1]; latest.Node != notOf && latest.Alive() {
+				return latest.Node, true
 			}
 		}
 		for _, p := range d.agents {
@@ -132,15 +99,7 @@ func (d *duel) runs(notOf string, limit time.Duration) (node string, ok bool) {
 // verify checks that the commands' lives did not overlap.
 func (d *duel) verify(atLeast int) {
 	d.lab.t.Helper()
-	lives := d.lives()
-	assert.GreaterOrEqual(d.lab.t, len(lives), atLeast)
-	for i, l := range lives {
-		assert.Empty(d.lab.t, l.neighbours, "commands that lived when that of token %d began", l.token)
-		if i > 0 {
-			assert.Less(d.lab.t, lives[i-1].token, l.token, "tokens rise")
-			assert.Less(d.lab.t, lives[i-1].last, l.start, "token %d's command lived when token %d's began", lives[i-1].token, l.token)
-		}
-	}
+	stamptest.Verify(d.lab.t, d.folder, atLeast)
 }
 
 func TestTheCommandOfAFrozenAgentIsDeadBeforeTheNextOneStarts(t *testing.T) {
