@@ -34,9 +34,22 @@ func StartCluster(t testing.TB, n int) *Cluster {
 	}
 	// Before those of the nodes, which take turns: a node waits long for peers that have left.
 	t.Cleanup(func() { c.each((*node).stopped) })
+	c.Start()
+	return c
+}
+
+// Stop stops all members, as a power cut does.
+func (c *Cluster) Stop() {
+	c.t.Helper()
+	c.each((*node).stopped)
+}
+
+// Start starts all members, which must be stopped, with the data that they had, and waits until they
+// are ready.
+func (c *Cluster) Start() {
+	c.t.Helper()
 	c.each((*node).start)
 	c.each((*node).ready)
-	return c
 }
 
 // each does something with all members at the same time.

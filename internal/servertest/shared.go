@@ -36,10 +36,13 @@ func Shared(t testing.TB, k *Kind) *Server {
 	return s
 }
 
-// VerifyTestMain runs a package's tests, stops the shared servers, and fails if goroutines are left
-// over: goleak.VerifyTestMain for packages that use servers.
-func VerifyTestMain(m *testing.M) {
+// VerifyTestMain runs a package's tests, then what is given, stops the shared servers, and fails if
+// goroutines are left over: goleak.VerifyTestMain for packages that use servers.
+func VerifyTestMain(m *testing.M, after ...func()) {
 	code := m.Run()
+	for _, do := range after {
+		do()
+	}
 	shared.Lock()
 	defer shared.Unlock()
 	for _, s := range shared.servers {
