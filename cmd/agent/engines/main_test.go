@@ -1,0 +1,16 @@
+package engines_test
+
+import (
+	"flag"
+	"testing"
+
+	"github.com/muster-go/muster/cmd/agent/engines/enginestest"
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "12"); err != nil { // the tests wait, for the most part
+		panic(err)
+	}
+	enginestest.Main(m)
+}
