@@ -154,10 +154,15 @@ func (s *Server) start() error {
 	if s.run, err = s.launch(cmd); err != nil {
 		return fmt.Errorf("starting %s: %w", s.kind.Name, err)
 	}
+	return s.await(s.kind.Ready)
+}
+
+// await waits until the server is ready, in one sense or another.
+func (s *Server) await(ready func(context.Context, *Server) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for {
-		err := s.kind.Ready(ctx, s)
+		err := ready(ctx, s)
 		if err == nil {
 			return nil
 		}
