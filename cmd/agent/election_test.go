@@ -101,6 +101,7 @@ func TestCompletionKnowsTheElections(t *testing.T) {
 	p := l.run("__complete", "election", "resign", "sc")
 	assert.Equal(t, "scout\nscout-eu\n:4\n", p.stdout.String())
 	assert.Equal(t, "other\n:4\n", l.run("__complete", "run", "o").stdout.String())
+	assert.Equal(t, "etcd://\tetcd\n:6\n", l.run("__complete", "run", "--store", "etc").stdout.String())
 	assert.Contains(t, l.run("completion", "bash").stdout.String(), "__start_agent")
 }
 
@@ -116,6 +117,10 @@ func TestVersionAndHelp(t *testing.T) {
 		assert.Contains(t, p.stdout.String(), "Examples:", command)
 		assert.Contains(t, p.stdout.String(), "--store", command)
 	}
-	assert.Equal(t, 0, l.run().Wait())
+	help := l.run()
+	assert.Equal(t, 0, help.Wait())
+	for scheme := range openers() {
+		assert.Contains(t, help.stdout.String(), "\n  "+scheme+"://", "each store that the program links")
+	}
 	assert.NoDirExists(t, l.state)
 }

@@ -44,6 +44,10 @@ Try it in three terminals:
   agent run hello --ttl 3s -- sh -c 'echo I lead with token $MUSTER_TOKEN; exec sleep 999'
   agent run hello --ttl 3s -- sh -c 'echo I lead with token $MUSTER_TOKEN; exec sleep 999'
 
+Stores, for --store and MUSTER_STORE; all commands work on each, and agents that share one see each
+other:
+` + storesHelp(p.openers) + `
+
 Exit codes, of every command:
   0    done (agent run: the code of the command that it ran)
   1    the answer is no: nobody stands or leads, the daemon isn't ready
@@ -58,7 +62,7 @@ Exit codes, of every command:
 		Example: `  agent run nightly-report -- ./report.sh
   agent serve -c muster.yaml
   agent election ls
-  MUSTER_STORE=sqlite:///srv/muster.db agent election show hello -o json`,
+  MUSTER_STORE=etcd://h1,h2,h3/muster agent election show hello -o json`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -74,7 +78,7 @@ Exit codes, of every command:
 	root.SetErr(p.stderr)
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(newHelp())
-	p.common.register(root)
+	p.registerCommon(root)
 	root.AddCommand(newRun(p), newServe(p), newStatus(p), newGraph(p), newDev(p), newElection(p), newVersion(p))
 	addCompletion(root)
 	return root

@@ -23,6 +23,7 @@ import (
 
 const (
 	devElection = "hello"          // what agent dev observes
+	devTTL      = 3 * time.Second  // of the commands that it tells to type, if the store can keep it
 	devAddr     = "127.0.0.1:7878" // where it serves if it can
 	closeTime   = 2 * time.Second  // how long the store may take to close
 )
@@ -140,7 +141,7 @@ func (p *program) serveDev(ctx context.Context, s settings, addr string, named b
 		server.See(v)
 		if !greeted && v.Stale == nil { // ready is what has seen the election
 			greeted = true
-			p.greet(s, "http://"+listener.Addr().String())
+			p.greet(s, "http://"+listener.Addr().String(), fitting(opened.Limits(), devTTL))
 		}
 		if greeted {
 			f.see(v)
@@ -153,7 +154,7 @@ func (p *program) serveDev(ctx context.Context, s settings, addr string, named b
 }
 
 // greet tells where everything is and what to type next.
-func (p *program) greet(s settings, base string) {
+func (p *program) greet(s settings, base string, ttl time.Duration) {
 	url := store.Redact(s.store.url)
 	out := p.printer(s)
 	if s.json {
@@ -167,13 +168,13 @@ store: %s
 
 Type this in two other terminals:
 
-  %s run %s%s --ttl 3s -- sh -c 'echo I lead with token $MUSTER_TOKEN; exec sleep 999'
+  %s run %s%s --ttl %v -- sh -c 'echo I lead with token $MUSTER_TOKEN; exec sleep 999'
 
 then kill the one that leads, with the kill -9 that it prints, and watch here, or with:
 
   %s election show %s%s
 
-`, base, url, agent, devElection, flag, agent, devElection, flag)
+`, base, url, agent, devElection, flag, ttl, agent, devElection, flag)
 	if s.store.private() {
 		fmt.Fprintf(p.stdout, "This store is private to this process: other agents can't use it. Leave --store out to try them.\n\n")
 	}

@@ -24,10 +24,11 @@ type common struct {
 	logLevel  string
 }
 
-func (c *common) register(root *cobra.Command) {
+func (p *program) registerCommon(root *cobra.Command) {
+	c := &p.common
 	c.timeout = duration{flag: "--timeout", text: "10s"}
 	flags := root.PersistentFlags()
-	flags.Var(&c.store, "store", "`URL` of the store, such as sqlite:///FILE or etcd://HOST,HOST/PREFIX (default $MUSTER_STORE, else a SQLite file in your state directory)")
+	flags.Var(&c.store, "store", "`URL` of the store; agent --help lists the kinds (default $MUSTER_STORE, else a SQLite file in your state directory)")
 	flags.StringVarP(&c.output, "output", "o", "text", "`FORMAT` of what is printed: text or json")
 	flags.Var(&c.timeout, "timeout", "how long the first contact with the store, or one request, may take")
 	flags.StringVar(&c.logFormat, "log-format", "text", "`FORMAT` of the log on stderr: text or json")
@@ -36,6 +37,9 @@ func (c *common) register(root *cobra.Command) {
 		if err := root.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 			panic(err) // the flag is registered just above
 		}
+	}
+	if err := root.RegisterFlagCompletionFunc("store", p.completeStore); err != nil {
+		panic(err) // as above
 	}
 }
 

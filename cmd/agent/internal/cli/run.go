@@ -157,6 +157,12 @@ func (p *program) run(cmd *cobra.Command, f runFlags, args []string) error {
 		return err
 	}
 	cfg.Limits = opened.Limits()
+	if !f.ttl.given {
+		cfg.TTL = fitting(cfg.Limits, cfg.TTL)
+		if !f.grace.given {
+			cfg.Grace = command.DefaultGrace(cfg.TTL)
+		}
+	}
 	if err := cfg.Limits.Check(cfg.TTL); err != nil {
 		return exit.Errorf(exit.Value, "--ttl: store %s: %w", store.Redact(s.store.url), err)
 	}
@@ -187,7 +193,7 @@ func (p *program) openUnlessSignalled(ctx context.Context, s settings, signals *
 
 // newQueue makes a queue that is only looked at.
 func newQueue(opened *store.Store, s settings) (*claimer.Queue, error) {
-	return claimer.New(claimer.Config{Store: opened, TTL: max(15*time.Second, opened.Limits().MinTTL), Logger: s.log})
+	return claimer.New(claimer.Config{Store: opened, TTL: fitting(opened.Limits(), 15*time.Second), Logger: s.log})
 }
 
 // pid is the process of the agent behind a standing, if it told.

@@ -107,7 +107,9 @@ func (p *program) open(ctx context.Context, s settings, metrics prometheus.Regis
 	case errors.Is(r.err, context.DeadlineExceeded):
 		return nil, exit.Errorf(exit.Unavailable, "store %s did not answer within %s: see that it runs and can be reached, or allow more time with --timeout: %w",
 			name, say.Length(s.timeout), store.ErrUnreachable)
-	case errors.Is(r.err, store.ErrInvalid), errors.Is(r.err, store.ErrUnauthorized):
+	case permanent(r.err) && strings.HasPrefix(r.err.Error(), "store URL "):
+		return nil, r.err // it names the store already
+	case permanent(r.err):
 		return nil, fmt.Errorf("store %s: %w", name, r.err)
 	}
 	return nil, exit.Errorf(exit.Unavailable, "store %s can't be reached: %w: see that it runs and can be reached", name, r.err)
