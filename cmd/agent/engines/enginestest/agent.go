@@ -65,10 +65,15 @@ func Start(t testing.TB, storeURL string, args ...string) *Agent {
 	t.Helper()
 	path, err := binary.path()
 	require.NoError(t, err)
+	return start(t, exec.Command(path, args...), "MUSTER_STORE="+storeURL)
+}
+
+func start(t testing.TB, cmd *exec.Cmd, env string) *Agent {
+	t.Helper()
 	a := &Agent{Out: new(proctest.Output), Err: new(proctest.Output)}
-	a.Process = proctest.Process{T: t, Name: "agent", Cmd: exec.Command(path, args...)}
-	a.Cmd.Env = append(os.Environ(), "MUSTER_STORE="+storeURL, "MUSTER_NODE=", "XDG_STATE_HOME="+t.TempDir())
-	a.Cmd.Stdout, a.Cmd.Stderr = a.Out, a.Err
+	a.Process = proctest.Process{T: t, Name: "agent", Cmd: cmd}
+	cmd.Env = append(os.Environ(), env, "MUSTER_NODE=", "XDG_STATE_HOME="+t.TempDir())
+	cmd.Stdout, cmd.Stderr = a.Out, a.Err
 	a.Process.Start()
 	return a
 }
@@ -122,4 +127,10 @@ func Candidates(t testing.TB, storeURL, election string) []Candidate {
 	var shown struct{ Candidates []Candidate }
 	require.NoError(t, json.Unmarshal([]byte(a.Out.String()), &shown), "%s%s", a.Out, a.Err)
 	return shown.Candidates
+}
+
+// StartShell starts a line of shell that the agent told to type.
+func StartShell(t testing.TB, line string) *Agent {
+	t.Helper()
+	return start(t, exec.Command("sh", "-c", "exec "+line), "MUSTER_STORE=")
 }

@@ -1,6 +1,7 @@
 package enginestest
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -53,6 +54,16 @@ func (s *Store) Remote() bool { return len(s.addrs) > 0 }
 
 // URL is the store's URL.
 func (s *Store) URL(t testing.TB) string { return s.url(t, s.addrs) }
+
+// FreshURL is the store's URL with the word that nobody lives who knew an older store at its place:
+// nobody waits then until a new store is old enough to be led in.
+func (s *Store) FreshURL(t testing.TB) string {
+	u := s.URL(t)
+	if strings.Contains(u, "?") {
+		return u + "&fresh=true"
+	}
+	return u + "?fresh=true"
+}
 
 // Line gives a connection of its own with the store.
 func (s *Store) Line(t testing.TB) *Line {
