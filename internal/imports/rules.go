@@ -133,7 +133,7 @@ var Limits = []Limit{
 	},
 	{
 		Import: "go.etcd.io/etcd",
-		Who:    []string{"store/etcdstore", "claimer/fence/etcdfence", "internal/etcdtest"},
+		Who:    []string{"store/etcdstore", "claimer/fence/etcdfence", "compat/etcdutil", "internal/etcdtest"},
 		Why:    "a program links only the drivers that it names",
 	},
 	{
