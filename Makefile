@@ -12,6 +12,7 @@ TRIES    ?= 20
 CYCLES   ?= 1000
 SOAK     ?= 3m
 FIRST    ?= 1
+N        ?= 5
 PKG      ?= ./...
 
 .PHONY: help
@@ -63,6 +64,13 @@ bench: ## run the benchmarks COUNT times into bench.out (OLD=file compares with 
 .PHONY: compare
 compare: ## measure Muster beside what others use, in the same run (bench/)
 	cd bench && go test -run '^$$' -bench . -benchtime 60x .
+
+# Not through "go test", which would not wait for what Ctrl-C leaves to be cleaned up.
+.PHONY: engines
+engines: ## measure each kind of store, with N leaders killed on each, into a table of docs/engines.md
+	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; trap '' INT; \
+	go test -c -o "$$folder/measure.test" ./cmd/agent/engines/measure; \
+	(trap - INT; exec "$$folder/measure.test" -test.run TestMeasure -test.timeout 1h -measure.tries $(N) -measure.page docs/engines.md $(ARGS))
 
 .PHONY: fuzz
 fuzz: ## fuzz each fuzz test for FUZZTIME

@@ -15,6 +15,7 @@ type Proxy struct {
 	loops    sync.WaitGroup
 
 	toServer, toClient atomic.Int64
+	messages           atomic.Int64
 
 	mu      sync.Mutex
 	state   state
@@ -60,6 +61,10 @@ func (p *Proxy) Heal() { p.become(state{}) }
 
 // Bytes counts what passed so far.
 func (p *Proxy) Bytes() (toServer, toClient int64) { return p.toServer.Load(), p.toClient.Load() }
+
+// Messages counts how often clients sent something: about as many as their requests, where each is
+// sent at once and few at the same time.
+func (p *Proxy) Messages() int64 { return p.messages.Load() }
 
 // Close ends the proxy and every connection. Closing twice is harmless.
 func (p *Proxy) Close() {
@@ -140,8 +145,23 @@ func (p *Proxy) serve(client net.Conn) {
 	defer p.drop(server)
 	var back sync.WaitGroup
 	back.Go(func() { p.copy(client, server, &p.toClient, func(s state) bool { return s.holdReplies }) })
-	p.copy(server, client, &p.toServer, func(s state) bool { return s.holdRequests })
+	p.copy(server, counted{client, &p.messages}, &p.toServer, func(s state) bool { return s.holdRequests })
 	back.Wait()
+}
+
+// counted counts the reads of a connection that brought something.
+type counted struct {
+	net.Conn
+	reads *atomic.Int64
+}
+
+// Read implements net.Conn.
+func (c counted) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 {
+		c.reads.Add(1)
+	}
+	return n, err
 }
 
 // copy passes bytes from one side to the other, and ends both when it can't.

@@ -78,6 +78,7 @@ func TestProxy(t *testing.T) {
 	old := dial(t, p.Endpoint())
 	say(t, old, "one")
 	hears(t, old, "one")
+	assert.EqualValues(t, 1, p.Messages())
 
 	p.BlackHole()
 	say(t, old, "two")

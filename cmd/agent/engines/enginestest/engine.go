@@ -57,12 +57,13 @@ func (s *Store) URL(t testing.TB) string { return s.url(t, s.addrs) }
 
 // FreshURL is the store's URL with the word that nobody lives who knew an older store at its place:
 // nobody waits then until a new store is old enough to be led in.
-func (s *Store) FreshURL(t testing.TB) string {
-	u := s.URL(t)
-	if strings.Contains(u, "?") {
-		return u + "&fresh=true"
+func (s *Store) FreshURL(t testing.TB) string { return fresh(s.URL(t)) }
+
+func fresh(storeURL string) string {
+	if strings.Contains(storeURL, "?") {
+		return storeURL + "&fresh=true"
 	}
-	return u + "?fresh=true"
+	return storeURL + "?fresh=true"
 }
 
 // Line gives a connection of its own with the store.
@@ -75,6 +76,14 @@ func (s *Store) Line(t testing.TB) *Line {
 		l.proxies, addrs = append(l.proxies, p), append(addrs, p.Endpoint())
 	}
 	l.URL = s.url(t, addrs)
+	return l
+}
+
+// FreshLine is Line with a URL like FreshURL's.
+func (s *Store) FreshLine(t testing.TB) *Line {
+	t.Helper()
+	l := s.Line(t)
+	l.URL = fresh(l.URL)
 	return l
 }
 
@@ -98,13 +107,13 @@ func (l *Line) Thaw() {
 	}
 }
 
-// Bytes counts what passed.
-func (l *Line) Bytes() (toServer, toClient int64) {
+// Messages counts how often something was sent to the servers: see servertest.Proxy.
+func (l *Line) Messages() int64 {
+	var sum int64
 	for _, p := range l.proxies {
-		up, down := p.Bytes()
-		toServer, toClient = toServer+up, toClient+down
+		sum += p.Messages()
 	}
-	return toServer, toClient
+	return sum
 }
 
 // nothing is missing for engines that the program brings along.
