@@ -162,7 +162,10 @@ func (s *Server) await(ready func(context.Context, *Server) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for {
-		err := ready(ctx, s)
+		// A server may take a question that comes too early and never answer it.
+		try, done := context.WithTimeout(ctx, 5*time.Second)
+		err := ready(try, s)
+		done()
 		if err == nil {
 			return nil
 		}
