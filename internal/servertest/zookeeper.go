@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // ZooKeeper is a ZooKeeper by itself, with a tick of 100 ms and sessions of 200 ms to 60 s.
@@ -122,6 +123,8 @@ func zooKeeperCommand(s *Server) (*exec.Cmd, error) {
 
 // zooKeeperServes asks for the server's mode, which it has once it serves clients.
 func zooKeeperServes(ctx context.Context, s *Server) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second) // asked too early, a server leaves the connection open
+	defer cancel()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.Addr())
 	if err != nil {
 		return err
