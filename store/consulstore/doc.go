@@ -1,0 +1,2 @@
+// Package consulstore keeps a store in Consul's KV.
+package consulstore
