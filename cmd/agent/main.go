@@ -8,6 +8,7 @@ import (
 	"github.com/muster-go/muster/cmd/agent/internal/cli"
 	"github.com/muster-go/muster/cmd/agent/internal/guard"
 	"github.com/muster-go/muster/store"
+	"github.com/muster-go/muster/store/consulstore"
 	"github.com/muster-go/muster/store/etcdstore"
 	"github.com/muster-go/muster/store/memstore"
 	"github.com/muster-go/muster/store/sqlstore"
@@ -23,6 +24,7 @@ func main() {
 // openers are the drivers that this program links.
 func openers() store.Openers {
 	return store.Openers{
+		"consul": consulstore.Open,
 		"etcd":   etcdstore.Open,
 		"mem":    memstore.Open,
 		"sqlite": sqlstore.OpenSQLite,
