@@ -14,7 +14,7 @@ func (w *watching) change(v *view) {
 	var puts, deletes, kept []store.Record
 	told := w.records
 	for len(told) > 0 || len(next) > 0 {
-		order := 0
+		var order int
 		switch {
 		case len(told) == 0:
 			order = 1
