@@ -148,11 +148,14 @@ func ready(ctx context.Context, e *Election) (*Election, error) {
 		return e, nil
 	case err = <-e.failed:
 	case <-ctx.Done():
-		err = fmt.Errorf("etcdutil: election %q: no answer yet: %w", e.conf.Election, ctx.Err())
 		select {
 		case <-e.answered: // both at once: the candidate stands
 			return e, nil
 		default:
+		}
+		err = fmt.Errorf("etcdutil: election %q: no answer yet: %w", e.conf.Election, ctx.Err())
+		if e.keeper != nil && e.keeper.trouble() != nil {
+			err = fmt.Errorf("%w: %w", err, e.keeper.trouble())
 		}
 	}
 	e.Close()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/muster-go/muster/internal/bootclock"
@@ -25,6 +26,9 @@ type keeper struct {
 	ttl     time.Duration
 	nudge   func() // has the client connect at once, if it is waiting to
 	session *store.Session
+
+	mu  sync.Mutex
+	why error // there was no lease when it was asked for last
 }
 
 // ttlOf gives the TTL that is used for one of a Config, in seconds.
@@ -60,8 +64,18 @@ func (k *keeper) lease(ctx context.Context) (*store.Lease, error) {
 		if err == nil || ctx.Err() != nil || permanent(err) {
 			return lease, err
 		}
+		k.mu.Lock()
+		k.why = err
+		k.mu.Unlock()
 		k.nudge()
 	}
+}
+
+// trouble says why there was no lease when it was waited for, if there was none at once.
+func (k *keeper) trouble() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.why
 }
 
 // renounce gives up the lease there is, with all its keys, for a new one. It waits until etcd has

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	etcd "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
 
 	"github.com/muster-go/muster/compat/etcdutil"
 	"github.com/muster-go/muster/internal/etcdtest"
@@ -18,6 +19,12 @@ import (
 
 // most is how long tests wait for what must come, on however busy a machine.
 const most = 30 * time.Second
+
+// slack is what a busy machine may add to a bound on real time.
+const slack = 3 * time.Second
+
+// quiet is for clients of etcd.
+var quiet = zap.NewNop()
 
 func TestMain(m *testing.M) {
 	slog.SetDefault(slog.New(slog.DiscardHandler))
