@@ -284,7 +284,8 @@ func (e *Election) fail(err error) {
 	e.tell(ElectionEvent{Err: err})
 }
 
-// keysOf is what the keys of an election's candidates begin with.
+// keysOf is what the keys of an election's candidates begin with. They are the original's, to the
+// letter, and not made of segments as those of a store are; etcd's driver takes any.
 func keysOf(election string) string { return "/elections/" + election + "/" }
 
 // finish ends the election, once it is closed. Others can lead only after the observer has heard that
