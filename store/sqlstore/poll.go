@@ -25,6 +25,11 @@ const (
 	idle = 400 * time.Millisecond
 	// spacing is the shortest time between two looks that notices cause.
 	spacing = 10 * time.Millisecond
+	// firstAgain is the pause after a look that a notice caused and that found nothing: the notice is of the
+	// write, and the commit can be seen once the disk has it. The next pauses are each twice as long.
+	firstAgain = 2 * time.Millisecond
+	// mostAgain is how many such looks follow a notice.
+	mostAgain = 5
 	// saveAfter is how long a driver that wrote must be at rest until it saves to the file proper.
 	saveAfter = time.Second
 	// expiryFactor is TTL's share until an observer ends a session: it allows for a clock that is
@@ -44,6 +49,7 @@ type poll struct {
 	rev     uint64    // told to the watches
 	notices *notices
 	asked   bool // a notice or this process caused the present look
+	again   int  // looks that are still to follow a notice, as nothing was found yet
 
 	seen    map[store.SessionID]sighting
 	nextDue time.Time // when the first of them is due; zero: none
@@ -83,10 +89,18 @@ func (p *poll) run() {
 	timer := p.d.cfg.Clock.NewTimer(p.d.cfg.Poll)
 	defer timer.Stop()
 	for {
-		looked := p.d.cfg.Clock.Now()
+		looked, known := p.d.cfg.Clock.Now(), p.version
+		noticed := p.notices.fresh
 		p.tick()
+		switch {
+		case p.version != known:
+			p.again = 0
+		case noticed:
+			p.again = mostAgain
+		}
 		p.notices.fresh, p.asked = false, false
-		timer.Reset(p.pause())
+		pause := p.pause()
+		timer.Reset(pause)
 		for again := false; !again; {
 			select {
 			case <-timer.Chan():
@@ -100,10 +114,12 @@ func (p *poll) run() {
 				if p.h == nil || !p.notices.concerns(e, p.h.place) {
 					continue
 				}
-				if rest := spacing - p.d.cfg.Clock.Now().Sub(looked); rest > 0 {
-					timer.Reset(rest)
-				} else {
+				switch since := p.d.cfg.Clock.Now().Sub(looked); {
+				case since >= spacing:
 					again = true
+				case pause > spacing: // else the timer is soon enough
+					pause = spacing
+					timer.Reset(spacing - since)
 				}
 			case err := <-p.notices.errors():
 				p.d.cfg.Logger.Debug("notices of changes were lost: looking", "path", p.d.cfg.Path, "err", err)
@@ -118,6 +134,10 @@ func (p *poll) run() {
 // pause is how long the next look can wait.
 func (p *poll) pause() time.Duration {
 	now := p.d.cfg.Clock.Now()
+	if p.again > 0 {
+		p.again--
+		return min(firstAgain<<(mostAgain-1-p.again), p.d.cfg.Poll)
+	}
 	if p.h == nil || p.stale || p.version == 0 || !now.After(p.settled.Add(p.d.cfg.Poll)) || !p.notices.relied() {
 		return p.d.cfg.Poll
 	}
