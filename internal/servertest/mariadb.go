@@ -27,12 +27,13 @@ func MariaDBWith(arguments ...string) *Kind {
 		},
 		Prepare: func(s *Server) error {
 			return s.Run(exec.Command(program("mariadb-install-db"), "--no-defaults", "--datadir="+s.Dir,
-				"--auth-root-authentication-method=normal", "--skip-name-resolve",
+				"--tmpdir="+s.Dir, "--auth-root-authentication-method=normal", "--skip-name-resolve",
 				"--innodb-flush-method=nosync", "--innodb-log-file-size=4M", "--innodb-buffer-pool-size=16M"))
 		},
 		Command: func(s *Server) (*exec.Cmd, error) {
+			// At its start it deletes what it takes for its own in tmpdir, which other servers must not share.
 			return exec.Command(program("mariadbd"), slices.Concat([]string{
-				"--no-defaults", "--datadir=" + s.Dir, "--socket=" + filepath.Join(s.Dir, "socket"), "--pid-file=" + filepath.Join(s.Dir, "pid"),
+				"--no-defaults", "--datadir=" + s.Dir, "--tmpdir=" + s.Dir, "--socket=" + filepath.Join(s.Dir, "socket"), "--pid-file=" + filepath.Join(s.Dir, "pid"),
 				"--bind-address=127.0.0.1", "--port=" + strconv.Itoa(s.Port(0)), "--skip-name-resolve", "--max-connections=300",
 				"--innodb-flush-method=nosync", "--innodb-log-file-size=4M", "--innodb-buffer-pool-size=16M",
 			}, arguments)...), nil
