@@ -14,6 +14,7 @@ import (
 	"github.com/muster-go/muster/cmd/agent/internal/guard"
 	"github.com/muster-go/muster/internal/etcdtest"
 	"github.com/muster-go/muster/store"
+	"github.com/muster-go/muster/store/memstore"
 	"github.com/muster-go/muster/store/storetest"
 )
 
@@ -62,10 +63,24 @@ func testOpeners() store.Openers {
 	all["hang"] = func(context.Context, *url.URL, store.Clock) (store.Driver, error) {
 		select {} // as some client libraries do
 	}
+	all["slow"] = func(ctx context.Context, _ *url.URL, clk store.Clock) (store.Driver, error) {
+		driver, err := memstore.Open(ctx, &url.URL{Scheme: "mem"}, clk)
+		return slow{driver}, err
+	}
 	all["locked"] = func(context.Context, *url.URL, store.Clock) (store.Driver, error) {
 		return nil, fmt.Errorf("the password is wrong: %w", store.ErrUnauthorized)
 	}
 	return all
+}
+
+// slow is a store that can keep no short TTL.
+type slow struct{ store.Driver }
+
+// Limits implements store.Driver.
+func (s slow) Limits() store.Limits {
+	limits := s.Driver.Limits()
+	limits.MinTTL = 20 * time.Second
+	return limits
 }
 
 // The words that a fault's file can hold.

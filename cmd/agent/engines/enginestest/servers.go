@@ -1,0 +1,28 @@
+package enginestest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/muster-go/muster/internal/servertest"
+	"github.com/muster-go/muster/store"
+	"github.com/muster-go/muster/store/consulstore"
+)
+
+// of is the engine of a kind of server, a single one of which serves it.
+func of(name, server string, ttl time.Duration, open store.Opener, k *servertest.Kind, url func(addr string) string) Engine {
+	return Engine{
+		Name: name, Server: server, TTL: ttl, Opener: open, Missing: k.Missing,
+		start: func(t testing.TB) *Store {
+			s := servertest.Start(t, k)
+			return &Store{
+				addrs: []string{s.Addr()},
+				url:   func(_ testing.TB, addrs []string) string { return url(addrs[0]) },
+				Stop:  s.Stop, Start: s.Start,
+			}
+		},
+	}
+}
+
+var consul = of("Consul", "one server with session_ttl_min = 1 s (usual: 10 s)", time.Second, consulstore.Open, servertest.Consul,
+	func(addr string) string { return "consul://" + addr + "/lab" })
