@@ -1,0 +1,2 @@
+// Package postgres keeps a store in a PostgreSQL database.
+package postgres
