@@ -39,3 +39,13 @@ func descendants(pid int) []int {
 	}
 	return all
 }
+
+// lives tells whether a process hasn't ended; one whose end nobody has taken note of yet has.
+func lives(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	return len(fields) > 0 && fields[0][0] != 'Z' && fields[0][0] != 'X'
+}

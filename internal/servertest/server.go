@@ -10,6 +10,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"syscall"
 	"testing"
@@ -95,8 +96,17 @@ func (s *Server) Stop() {
 	if s.run == nil {
 		return
 	}
-	s.signal(syscall.SIGKILL)
+	// Stopped first, so that it starts nothing that the list of its processes lacks; and waited for, all
+	// of them, because what is left of one may keep the next start from its data.
+	_ = syscall.Kill(s.run.cmd.Process.Pid, syscall.SIGSTOP)
+	all := descendants(s.run.cmd.Process.Pid)
+	for _, pid := range all {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
 	<-s.run.done
+	for late := time.Now().Add(patience); slices.ContainsFunc(all, lives) && time.Now().Before(late); {
+		time.Sleep(time.Millisecond)
+	}
 	s.run = nil
 }
 
