@@ -79,13 +79,14 @@ func (f *Feed[F]) Watch(ctx context.Context, prefix string, emit func(store.Even
 	}()
 	kind, last := store.EventSnapshot, told{}
 	for {
+		asked := f.cfg.Clock.Now()
 		snapshot, from, err := f.cfg.List(ctx, prefix)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		switch {
 		case err == nil:
-			emit(store.Event{Kind: kind, Records: snapshot.Records, Rev: snapshot.Rev})
+			emit(store.Event{Kind: kind, Records: snapshot.Records, Rev: snapshot.Rev, Since: asked})
 			kind, last = store.EventReset, told{rev: snapshot.Rev, base: snapshot.Rev}
 			if err := f.follow(ctx, w, from, &last, emit); err != nil {
 				return err

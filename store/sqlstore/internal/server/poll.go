@@ -14,7 +14,7 @@ const (
 	// idle is the time between two looks while notices tell of every change.
 	idle = 400 * time.Millisecond
 	// spacing is the shortest time between two looks that notices or writes cause.
-	spacing = 5 * time.Millisecond
+	spacing = 10 * time.Millisecond
 	// page is how many changes the dialects' statements read at once.
 	page = 500
 	// lastName comes after every key.
