@@ -12,6 +12,7 @@ import (
 	"github.com/muster-go/muster/store/etcdstore"
 	"github.com/muster-go/muster/store/memstore"
 	"github.com/muster-go/muster/store/sqlstore"
+	"github.com/muster-go/muster/store/sqlstore/postgres"
 )
 
 func main() {
@@ -24,9 +25,11 @@ func main() {
 // openers are the drivers that this program links.
 func openers() store.Openers {
 	return store.Openers{
-		"consul": consulstore.Open,
-		"etcd":   etcdstore.Open,
-		"mem":    memstore.Open,
-		"sqlite": sqlstore.OpenSQLite,
+		"consul":     consulstore.Open,
+		"etcd":       etcdstore.Open,
+		"mem":        memstore.Open,
+		"postgres":   postgres.Open,
+		"postgresql": postgres.Open,
+		"sqlite":     sqlstore.OpenSQLite,
 	}
 }
