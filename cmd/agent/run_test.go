@@ -73,12 +73,12 @@ func TestResign(t *testing.T) {
 }
 
 func TestWhatNobodyChoseIsATTLThatTheStoreCanKeep(t *testing.T) {
-	l := newLab(t).with("MUSTER_STORE=slow://")
+	l := newLab(t).with("MUSTER_STORE=slow://box?fresh=true")
 	p := l.run(append([]string{"run", "hello"}, self("helper-exit", "3")...)...)
 	assert.Equal(t, 3, p.Wait())
 	assert.Contains(t, p.stderr.String(), "take over within 20.1 s")
 	dev := l.start("dev")
-	dev.Said(dev.stdout, `run hello --store slow:// --ttl 20s -- `)
+	dev.Said(dev.stdout, `run hello --store .slow://box.fresh=true. --ttl 20s -- `)
 	refused := l.run(append([]string{"run", "hello", "--ttl", "15s"}, self("helper-exit", "3")...)...)
 	assert.Equal(t, 78, refused.Wait())
 	assert.Contains(t, refused.stderr.String(), "use at least 20s")
