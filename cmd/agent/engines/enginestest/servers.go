@@ -7,6 +7,7 @@ import (
 	"github.com/muster-go/muster/internal/servertest"
 	"github.com/muster-go/muster/store"
 	"github.com/muster-go/muster/store/consulstore"
+	"github.com/muster-go/muster/store/sqlstore/postgres"
 )
 
 // of is the engine of a kind of server, a single one of which serves it.
@@ -23,6 +24,9 @@ func of(name, server string, ttl time.Duration, open store.Opener, k *servertest
 		},
 	}
 }
+
+var postgreSQL = of("PostgreSQL", "one server", time.Second, postgres.Open, servertest.PostgreSQLWith("fsync=on"),
+	func(addr string) string { return "postgres://postgres@" + addr + "/postgres?sslmode=disable" })
 
 var consul = of("Consul", "one server with session_ttl_min = 1 s (usual: 10 s)", time.Second, consulstore.Open, servertest.Consul,
 	func(addr string) string { return "consul://" + addr + "/lab" })
