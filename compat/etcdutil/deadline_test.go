@@ -203,7 +203,9 @@ func TestAnUnansweredCreateLeavesNoGhost(t *testing.T) {
 				heard := newEvents()
 				c := conf("me", heard)
 				c.TTL = 30
-				e, err := etcdutil.NewElectionOn(context.Background(), d, c)
+				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+				defer cancel()
+				e, err := etcdutil.NewElectionOn(ctx, d, c)
 				require.NoError(t, err)
 				assert.True(t, e.IsLeader())
 				time.Sleep(time.Minute)

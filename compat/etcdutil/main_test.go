@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -136,5 +137,6 @@ func leases(t testing.TB, client *etcd.Client) []etcd.LeaseID {
 	for _, l := range resp.Leases {
 		found = append(found, l.ID)
 	}
+	slices.Sort(found)
 	return found
 }

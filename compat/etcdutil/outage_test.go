@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	etcd "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 
 	"github.com/muster-go/muster/compat/etcdutil"
 	"github.com/muster-go/muster/internal/etcdtest"
@@ -187,7 +189,13 @@ func TestAServerThatIsNotThereYetIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	server := etcdtest.Start(t, etcdtest.Settings{})
 	server.Stop()
-	client, err := etcdutil.NewClient(&etcd.Config{Endpoints: []string{server.Endpoint()}, Logger: quiet})
+	client, err := etcdutil.NewClient(&etcd.Config{
+		Endpoints: []string{server.Endpoint()}, Logger: quiet,
+		// A client that failed to connect waits longer and longer; this one would wait for an hour.
+		DialOptions: []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff: backoff.Config{BaseDelay: time.Hour, Multiplier: 1, MaxDelay: time.Hour}, MinConnectTimeout: time.Second,
+		})},
+	})
 	require.NoError(t, err)
 	defer func() { _ = client.Close() }()
 	heard := newEvents()
