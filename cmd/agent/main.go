@@ -13,6 +13,7 @@ import (
 	"github.com/muster-go/muster/store/memstore"
 	"github.com/muster-go/muster/store/sqlstore"
 	"github.com/muster-go/muster/store/sqlstore/postgres"
+	"github.com/muster-go/muster/store/zkstore"
 )
 
 func main() {
@@ -27,9 +28,11 @@ func openers() store.Openers {
 	return store.Openers{
 		"consul":     consulstore.Open,
 		"etcd":       etcdstore.Open,
+		"exhibitor":  zkstore.OpenExhibitor,
 		"mem":        memstore.Open,
 		"postgres":   postgres.Open,
 		"postgresql": postgres.Open,
 		"sqlite":     sqlstore.OpenSQLite,
+		"zk":         zkstore.Open,
 	}
 }

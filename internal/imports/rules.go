@@ -55,6 +55,10 @@ var Rules = []Rule{
 		Why: "it holds tests only, which are free to import anything; nobody imports it",
 	},
 	{
+		Who: "store/zkstore/queues",
+		Why: "it holds a test only, which is free to import anything; nobody imports it",
+	},
+	{
 		Who: "store/sqlstore/internal/...", May: []string{"store", "store/sqlstore/internal/..."},
 		Why: "what the SQL databases share knows the contract only, and no client",
 	},

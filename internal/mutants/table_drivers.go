@@ -1,6 +1,6 @@
 package mutants
 
-// driverMutants are about single drivers: R6, R7 and etcd.
+// driverMutants are about single drivers: R6, R7, etcd, R8 and zk.
 var driverMutants = []Mutant{
 	{
 		Rule: "R6", Name: "a revision is taken in a transaction of its own, before the one that writes",
@@ -106,5 +106,46 @@ var driverMutants = []Mutant{
 		Old:  `if r.lease == a.ID {`,
 		New:  `if r.lease != 0 {`,
 		Test: "TestAnAnswerToARenewalIsForTheSessionThatItNames",
+	},
+	{
+		Rule: "R8", Name: "a session is renewed by a read, which a follower without a leader answers",
+		File: "store/zkstore/session.go",
+		Old:  `func(z *zk.Conn) (*zk.Stat, error) { return z.Set(s.marker, nil, -1) })`,
+		New:  `func(z *zk.Conn) (*zk.Stat, error) { _, stat, err := z.Get(s.marker); return stat, err })`,
+		Test: "TestR8AFollowerThatIsCutOffFromItsLeaderRenewsNothing",
+	},
+	{
+		Rule: "R8", Name: "a renewal counts as soon as a follower has answered it",
+		File: "store/zkstore/session.go",
+		Old:  `if s.sure >= begun-s.d.slack(s.ttl) {`,
+		New:  `if s.sure >= begun-s.d.slack(s.ttl) || sent >= begun {`,
+		Test: "TestR8ARenewalCountsOnlyOnceAnEarlierOneIsKnownToTheLeader",
+	},
+	{
+		Rule: "R8", Name: "the client library's pings keep a session alive",
+		File: "store/zkstore/wire.go",
+		Old: `if w.silent {
+			return len(b), nil
+		}`,
+		New:  `_ = w.silent`,
+		Test: "TestASessionThatNobodyRenewsEndsThoughItsProcessLives",
+	},
+	{
+		Rule: "zk", Name: "a condition is on a node's version alone, which begins anew with the node",
+		File: "store/zkstore/write.go",
+		Old:  `guard := &zk.CheckVersionRequest{Path: d.guardOf(w.Key), Version: now.guard}`,
+		New:  `guard := &zk.CheckVersionRequest{Path: d.guardOf(w.Key), Version: -1}`,
+		Test: "TestAConditionNeverHoldsForARecordThatWasMadeAgain",
+	},
+	{
+		Rule: "zk", Name: "a write in a session's name doesn't ask for its marker",
+		File: "store/zkstore/write.go",
+		Old: `ops = append(ops, &zk.CheckVersionRequest{Path: d.markerOf(w.Session), Version: -1})
+	}
+	for range tries {`,
+		New: `_ = ops
+	}
+	for range tries {`,
+		Test: "TestNothingIsWrittenInTheNameOfASessionThatWasRevokedElsewhere",
 	},
 }

@@ -1,0 +1,133 @@
+package zkstore_test
+
+import (
+	"context"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/muster-go/muster/internal/servertest"
+	"github.com/muster-go/muster/store"
+	"github.com/muster-go/muster/store/zkstore"
+)
+
+// hole gives the address of something that accepts connections and says nothing.
+func hole(t *testing.T) string {
+	proxy := servertest.NewProxy(t, "127.0.0.1:1")
+	proxy.BlackHole()
+	return proxy.Endpoint()
+}
+
+func TestOpen(t *testing.T) {
+	t.Parallel()
+	server := servertest.Shared(t, servertest.ZooKeeper)
+
+	t.Run("learns what sessions the service keeps", func(t *testing.T) {
+		d := open(t, "zk://"+server.Addr()+"/limits")
+		defer func() { require.NoError(t, d.Close()) }()
+		limits := d.Limits()
+		assert.Equal(t, 80*time.Millisecond, limits.MinTTL, "of 200 ms, 100 are for a tick, and a quarter of the rest for renewals")
+		assert.Equal(t, 47920*time.Millisecond, limits.MaxTTL)
+		for _, ttl := range []time.Duration{limits.MinTTL, limits.MaxTTL} {
+			id, err := d.Grant(t.Context(), ttl)
+			require.NoError(t, err)
+			require.NoError(t, d.Revoke(t.Context(), id))
+		}
+	})
+	t.Run("one host that answers is enough", func(t *testing.T) {
+		d := open(t, "zk://127.0.0.1:1,"+server.Addr()+"/enough")
+		create(t, d, "a", "")
+		require.NoError(t, d.Close())
+	})
+	t.Run("when none does each says why, in time", func(t *testing.T) {
+		silent := hole(t)
+		_, err := tryOpen("zk://127.0.0.1:1," + silent + "/none")
+		require.ErrorIs(t, err, store.ErrUnreachable)
+		require.NotErrorIs(t, err, store.ErrInvalid)
+		assert.ErrorContains(t, err, "127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused")
+		assert.ErrorContains(t, err, silent+": ")
+	})
+	t.Run("a context that ends ends it", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		u, err := url.Parse("zk://" + hole(t) + "/root")
+		require.NoError(t, err)
+		_, err = zkstore.Open(ctx, u, nil)
+		require.ErrorIs(t, err, store.ErrUnreachable)
+	})
+	t.Run("the root may have several parts or none, and no store sees another's", func(t *testing.T) {
+		for _, root := range []string{"", "/", "/roots", "/roots/one", "/roots/one-more/", "/with%20space"} {
+			d := open(t, "zk://"+server.Addr()+root)
+			create(t, d, "key/of/"+store.Escape(root), "")
+			require.NoError(t, d.Close())
+		}
+		d := open(t, "zk://"+server.Addr()+"/roots/one")
+		defer func() { require.NoError(t, d.Close()) }()
+		assert.Equal(t, []string{"key/of/%2Froots%2Fone"}, keys(t, d, ""))
+	})
+	t.Run("a root that is another program's is refused", func(t *testing.T) {
+		conn := raw(t, server.Addr())
+		for _, path := range []string{"/theirs", "/theirs/format"} {
+			_, err := conn.Create(path, []byte("dear diary"), 0, zk.WorldACL(zk.PermAll))
+			require.NoError(t, err)
+		}
+		_, err := tryOpen("zk://" + server.Addr() + "/theirs")
+		require.ErrorIs(t, err, store.ErrInvalid)
+		require.ErrorContains(t, err, "choose another root")
+	})
+}
+
+func TestOpenWithAUser(t *testing.T) {
+	t.Parallel()
+	server := servertest.Shared(t, servertest.ZooKeeper)
+	at := "@" + server.Addr()
+	file := filepath.Join(t.TempDir(), "password")
+	require.NoError(t, os.WriteFile(file, []byte("secret\n"), 0o600))
+
+	d := open(t, "zk://muster"+at+"/users/private?password-file="+url.QueryEscape(file))
+	defer func() { require.NoError(t, d.Close()) }()
+	id, err := d.Grant(t.Context(), 30*time.Second)
+	require.NoError(t, err)
+	create(t, d, "a", id)
+	require.NoError(t, d.Renew(t.Context(), id))
+
+	for name, rawURL := range map[string]string{
+		"nobody":           "zk://" + server.Addr() + "/users/private",
+		"a wrong password": "zk://muster:wrong-secret" + at + "/users/private",
+		"somebody else":    "zk://other:secret" + at + "/users/private",
+	} {
+		t.Run(name+" is not let in", func(t *testing.T) {
+			_, err := tryOpen(rawURL)
+			require.ErrorIs(t, err, store.ErrUnauthorized)
+			require.NotContains(t, err.Error(), "secret")
+		})
+	}
+	t.Run("others can read what is readable, and only that", func(t *testing.T) {
+		d := open(t, "zk://muster:secret"+at+"/readable?readable=true")
+		defer func() { require.NoError(t, d.Close()) }()
+		conn := raw(t, server.Addr())
+		_, _, err := conn.Get("/readable/format")
+		require.NoError(t, err)
+		_, err = conn.Set("/readable/format", nil, -1)
+		require.ErrorIs(t, err, zk.ErrNoAuth)
+		_, _, err = conn.Get("/users/private/format")
+		require.ErrorIs(t, err, zk.ErrNoAuth)
+	})
+	t.Run("comes back after a break of its connections", func(t *testing.T) {
+		proxy := servertest.NewProxy(t, server.Addr())
+		d := open(t, "zk://muster:secret@"+proxy.Endpoint()+"/users/private")
+		defer func() { require.NoError(t, d.Close()) }()
+		id, err := d.Grant(t.Context(), 30*time.Second)
+		require.NoError(t, err)
+		proxy.Cut()
+		proxy.Heal()
+		require.Eventually(t, func() bool { return d.Renew(t.Context(), id) == nil }, 25*time.Second, time.Millisecond)
+		create(t, d, "b", id)
+	})
+}

@@ -1,0 +1,404 @@
+package zkstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+
+	"github.com/muster-go/muster/store"
+)
+
+// A follower that leads on what it heard of a session tells its leader at every half tick; what it
+// heard last dies with it. So ZooKeeper's timeout is longer than the TTL, by a part of it (slackPart)
+// and a tick; and a renewal counts only if one that was at least a tick earlier, or the session's
+// beginning, is no further back than that.
+const slackPart = 0.25
+
+// session is one that this driver was granted: a client of its own.
+type session struct {
+	*client
+	d      *driver
+	id     store.SessionID
+	owner  int64 // the same, for ZooKeeper
+	ttl    time.Duration
+	marker string
+
+	mu    sync.Mutex
+	sure  time.Duration   // before the latest request was sent of which ZooKeeper's leader surely knows
+	acked []time.Duration // before later ones were sent, that were answered
+	keys  map[string]*attempt
+}
+
+// attempt is what was tried to be written in a session's name.
+type attempt struct {
+	busy    int  // requests under way
+	unknown bool // one may yet be done
+	seen    bool // none was under way when the keys were last asked for, nor began since
+}
+
+// timeout is how long ZooKeeper is to keep a session of this TTL.
+func (d *driver) timeout(ttl time.Duration) time.Duration {
+	rounded := (ttl + time.Millisecond - 1).Truncate(time.Millisecond)
+	return (rounded + d.slack(rounded) + time.Millisecond - 1).Truncate(time.Millisecond)
+}
+
+func (d *driver) slack(ttl time.Duration) time.Duration {
+	return time.Duration(float64(ttl)*slackPart) + d.tick
+}
+
+func idOf(owner int64) store.SessionID {
+	if owner == 0 {
+		return ""
+	}
+	return store.SessionID(strconv.FormatUint(uint64(owner), 16))
+}
+
+// ownerOf is the session of ZooKeeper's that has this name; false: none can have it.
+func ownerOf(id store.SessionID) (int64, bool) {
+	n, err := strconv.ParseUint(string(id), 16, 64)
+	return int64(n), err == nil && n != 0 && idOf(int64(n)) == id
+}
+
+// Grant implements store.Driver.
+func (d *driver) Grant(ctx context.Context, ttl time.Duration) (store.SessionID, error) {
+	const what = "grant a session"
+	if err := d.limits.Check(ttl); err != nil {
+		return "", d.say(what, err)
+	}
+	if err := d.mayBegin(ctx, what); err != nil {
+		return "", err
+	}
+	if _, err := d.linked(ctx, what); err != nil { // which makes the nodes, if a wiped store lacks them
+		return "", err
+	}
+	want := d.timeout(ttl)
+	c, err := d.newClient(want, true, nil)
+	if err != nil {
+		return "", d.say(what, err)
+	}
+	s, err := d.begin(ctx, c, ttl, want)
+	if err != nil {
+		c.finish(errors.New("its grant failed"), true)
+		return "", err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		c.finish(store.ErrClosed, true)
+		return "", store.ErrClosed
+	}
+	d.sessions[s.id] = s
+	d.loops.Go(s.attend)
+	return s.id, nil
+}
+
+// begin makes a session of a new client.
+func (d *driver) begin(ctx context.Context, c *client, ttl, want time.Duration) (*session, error) {
+	if err := d.enter(ctx, c); err != nil {
+		return nil, err
+	}
+	w, err := c.await(ctx)
+	if err != nil {
+		return nil, d.say("grant a session", err)
+	}
+	if w.timeout < want {
+		return nil, d.say("grant a session", fmt.Errorf("%s keeps sessions for at most %v, others for longer: set maxSessionTimeout to one value on all servers: %w", c.zk.Server(), w.timeout, store.ErrInvalid))
+	}
+	s := &session{
+		client: c, d: d, id: idOf(w.session), owner: w.session, ttl: ttl, marker: d.markerOf(idOf(w.session)),
+		sure: w.asked.Sub(d.base), keys: map[string]*attempt{},
+	}
+	_, err = ask(ctx, c, "grant a session", func(z *zk.Conn) (string, error) {
+		return z.Create(s.marker, nil, zk.FlagEphemeral, d.cfg.acl())
+	})
+	return s, err
+}
+
+// attend forgets a session of which nobody has asked anything since it ended.
+func (s *session) attend() {
+	for {
+		s.mu.Lock()
+		used := s.sure
+		if len(s.acked) > 0 {
+			used = s.acked[len(s.acked)-1]
+		}
+		s.mu.Unlock()
+		rest := used + s.d.limits.WorstFailover(s.ttl) - s.d.since()
+		if rest <= 0 && s.idle() {
+			s.finish(fmt.Errorf("nobody renewed it: %w", store.ErrSessionGone), false)
+		}
+		if s.why() != nil {
+			break
+		}
+		s.d.wait(s.ctx, max(rest, s.ttl))
+	}
+	s.d.mu.Lock()
+	defer s.d.mu.Unlock()
+	delete(s.d.sessions, s.id)
+}
+
+// idle tells that there is no connection and nobody wants one.
+func (s *session) idle() bool {
+	s.client.mu.Lock()
+	defer s.client.mu.Unlock()
+	return !s.up && s.wanted == 0
+}
+
+// session gives one that this driver was granted and that may be alive; nil: there is none.
+func (d *driver) session(id store.SessionID) *session {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if s := d.sessions[id]; s != nil && s.why() == nil {
+		return s
+	}
+	return nil
+}
+
+// errForeign is of a session that ZooKeeper has, and this driver doesn't.
+var errForeign = fmt.Errorf("only who was granted a session can renew it, and create records that it owns (%w)", store.ErrInvalid)
+
+// absent finds out why a session isn't among the driver's: an error in each case.
+func (d *driver) absent(ctx context.Context, what string, id store.SessionID) error {
+	there, err := d.marked(ctx, what, id)
+	switch {
+	case err != nil:
+		return err
+	case there:
+		return d.say(what, fmt.Errorf("session %s: %w", id, errForeign))
+	}
+	return d.say(what, fmt.Errorf("session %s: %w", id, store.ErrSessionGone))
+}
+
+// marked tells whether a session has its marker; without it there is no session.
+func (d *driver) marked(ctx context.Context, what string, id store.SessionID) (bool, error) {
+	if _, ok := ownerOf(id); !ok {
+		return false, nil
+	}
+	l, err := d.linked(ctx, what)
+	if err != nil {
+		return false, err
+	}
+	if _, err := d.present(ctx, l); err != nil {
+		return false, err
+	}
+	return ask(ctx, l.client, what, func(z *zk.Conn) (bool, error) {
+		there, _, err := z.Exists(d.markerOf(id))
+		return there, err
+	})
+}
+
+// Renew implements store.Driver.
+func (d *driver) Renew(ctx context.Context, id store.SessionID) error {
+	const what = "renew a session"
+	if err := d.mayBegin(ctx, what); err != nil {
+		return err
+	}
+	s := d.session(id)
+	if s == nil {
+		return d.absent(ctx, what, id)
+	}
+	begun := d.since()
+	if !s.connected() {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		d.spawn(func() { s.seek(ctx) })
+	}
+	for {
+		sent := d.since()
+		if err := s.touch(ctx, what); err != nil {
+			return err
+		}
+		early := s.counts(begun, sent)
+		if early <= 0 {
+			return nil
+		}
+		d.wait(ctx, early)
+	}
+}
+
+// touch renews by a write: only ZooKeeper's leader, with a majority behind it, can answer that.
+func (s *session) touch(ctx context.Context, what string) error {
+	_, err := ask(ctx, s.client, what, func(z *zk.Conn) (*zk.Stat, error) { return z.Set(s.marker, nil, -1) })
+	if errors.Is(err, zk.ErrNoNode) {
+		return s.end(what)
+	}
+	return err
+}
+
+// end notes that the session has no marker any more.
+func (s *session) end(what string) error {
+	err := fmt.Errorf("session %s has no marker any more: %w", s.id, store.ErrSessionGone)
+	s.finish(err, true)
+	return s.d.say(what, err)
+}
+
+// let is before the latest connection was asked for: that goes through ZooKeeper's leader.
+func (s *session) let() time.Duration {
+	s.client.mu.Lock()
+	defer s.client.mu.Unlock()
+	if !s.up {
+		return 0
+	}
+	return s.wire.asked.Sub(s.d.base)
+}
+
+func (s *session) connected() bool {
+	s.client.mu.Lock()
+	defer s.client.mu.Unlock()
+	return s.up
+}
+
+// seek finds out whether the session is gone while it has no connection: to a store that was wiped or
+// restored it may never have one again.
+func (s *session) seek(ctx context.Context) {
+	if there, err := s.d.marked(ctx, "see a session", s.id); err == nil && !there {
+		_ = s.end("see a session")
+	}
+}
+
+// counts takes in that a write that was sent then was answered. It tells in how much time another one
+// must be answered for a renewal that began at begun to count: 0 if it counts now.
+func (s *session) counts(begun, sent time.Duration) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.acked = append(s.acked, sent)
+	s.sure = max(s.sure, s.let())
+	for len(s.acked) > 0 && s.acked[0] <= sent-s.d.tick {
+		s.sure = s.acked[0]
+		s.acked = slices.Delete(s.acked, 0, 1)
+	}
+	if s.sure >= begun-s.d.slack(s.ttl) {
+		return 0
+	}
+	return max(s.acked[0]+s.d.tick-s.d.since(), time.Millisecond)
+}
+
+// Revoke implements store.Driver. Without its marker nothing is written in the session's name any more;
+// then what it owns is deleted, wherever its connection is.
+func (d *driver) Revoke(ctx context.Context, id store.SessionID) error {
+	const what = "revoke a session"
+	if err := d.mayBegin(ctx, what); err != nil {
+		return err
+	}
+	if _, ok := ownerOf(id); !ok {
+		return nil
+	}
+	l, err := d.linked(ctx, what)
+	if err != nil {
+		return err
+	}
+	_, err = ask(ctx, l.client, what, func(z *zk.Conn) (struct{}, error) { return struct{}{}, z.Delete(d.markerOf(id), -1) })
+	gone := errors.Is(err, zk.ErrNoNode)
+	if err != nil && !gone {
+		return err
+	}
+	d.mu.Lock()
+	s := d.sessions[id]
+	d.mu.Unlock()
+	if s != nil {
+		_ = s.end(what)
+	}
+	for {
+		owned, err := d.owned(ctx, id, s)
+		if err != nil || len(owned) == 0 {
+			return err
+		}
+		writes := make([]store.Write, len(owned))
+		for i, r := range owned {
+			writes[i] = store.Write{Kind: store.Delete, Key: r.Key, If: r.ModRev}
+		}
+		outcomes, err := d.Apply(ctx, writes)
+		if err != nil {
+			return err
+		}
+		for _, o := range outcomes {
+			if o.Err != nil && !errors.Is(o.Err, store.ErrConflict) {
+				return o.Err
+			}
+		}
+	}
+}
+
+// Owned implements store.Driver. Of a session of the driver's only those keys are read that it tried to
+// write; of another one, all that there are.
+func (d *driver) Owned(ctx context.Context, id store.SessionID) ([]store.Record, error) {
+	if err := d.mayBegin(ctx, "read what a session owns"); err != nil {
+		return nil, err
+	}
+	if _, ok := ownerOf(id); !ok {
+		return nil, nil
+	}
+	return d.owned(ctx, id, d.session(id))
+}
+
+func (d *driver) owned(ctx context.Context, id store.SessionID, s *session) ([]store.Record, error) {
+	prefixes := []string{""}
+	if s != nil {
+		prefixes = s.tried()
+	}
+	snapshot, err := d.read(ctx, "read what a session owns", prefixes...)
+	if err != nil {
+		return nil, err
+	}
+	var owned []store.Record
+	for _, r := range snapshot.Records {
+		if r.Session == id {
+			owned = append(owned, r)
+		}
+	}
+	if s != nil {
+		s.prune(prefixes, owned)
+	}
+	return owned, nil
+}
+
+// tried gives the keys that may have been written in the session's name.
+func (s *session) tried() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	keys := slices.Collect(maps.Keys(s.keys))
+	for _, key := range keys {
+		s.keys[key].seen = s.keys[key].busy == 0
+	}
+	return keys
+}
+
+// try notes that a key is about to be written in the session's name; done says what became of it.
+func (s *session) try(key string) (done func(err error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.keys[key]
+	if a == nil {
+		a = &attempt{}
+		s.keys[key] = a
+	}
+	a.busy++
+	a.seen = false
+	return func(err error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		a.busy--
+		if err != nil && !errors.Is(err, store.ErrRefused) && !errors.Is(err, store.ErrGone) {
+			a.unknown = true
+		}
+	}
+}
+
+// prune forgets keys that were read, and that the session doesn't own, unless it may yet come to.
+func (s *session) prune(read []string, owned []store.Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, key := range read {
+		a := s.keys[key]
+		if a != nil && a.seen && a.busy == 0 && !a.unknown && !slices.ContainsFunc(owned, func(r store.Record) bool { return r.Key == key }) {
+			delete(s.keys, key)
+		}
+	}
+}
