@@ -43,6 +43,10 @@ var Rules = []Rule{
 		Why: "a driver knows the contract only: neither another driver nor a capability",
 	},
 	{
+		Who: "store/consulstore/queues",
+		Why: "it holds a test only, which is free to import anything; nobody imports it",
+	},
+	{
 		Who: "store/etcdstore/queues",
 		Why: "it holds a test only, which is free to import anything; nobody imports it",
 	},
