@@ -70,8 +70,10 @@ func parseURL(u *url.URL) (address, error) {
 		return address{}, err
 	}
 	a.prefix = strings.Trim(u.Path, "/")
-	if strings.ContainsRune(a.prefix, 0) {
-		return address{}, a.refuse("has a NUL byte in its prefix: leave it out")
+	for part := range strings.SplitSeq(a.prefix, "/") {
+		if part == "." || part == ".." || part == "" && a.prefix != "" || strings.ContainsRune(part, 0) {
+			return address{}, a.refuse("has a part %q in its prefix: leave it out", part)
+		}
 	}
 	params, err := a.parseParameters(u.RawQuery)
 	if err != nil {

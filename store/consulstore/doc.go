@@ -74,9 +74,4 @@
 // It creates no ACL rules, tokens or nodes, uses no namespaces or partitions of Consul Enterprise, and
 // reads no other of Consul's environment variables than those named above. It speaks to one agent:
 // where that is down, the process is without a store.
-//
-// Consul forgets deletes after a while: its servers, restarted when nothing has been written since the
-// last of them, may take an older commit for the newest. That looks like a restored snapshot, and
-// nobody leads for 1.5 × the longest TTL. It takes a KV without a single write between the delete, the
-// next compaction of the log (after 15 minutes at the earliest), and the restart.
 package consulstore

@@ -139,6 +139,7 @@ func (f *feed) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	idle := 0 // answers in a row that told nothing
 	for {
 		asked := f.d.clk.Now()
 		before, _ := f.now()
@@ -159,8 +160,15 @@ func (f *feed) follow(ctx context.Context) error {
 			}
 		}
 		f.heard(asked)
-		f.pause(ctx, l, before.view)
+		if idle++; !same(l.records, before.view.records) {
+			idle = 0
+		}
+		f.pause(ctx, len(l.records), idle)
 	}
+}
+
+func same(a, b []store.Record) bool {
+	return slices.EqualFunc(a, b, func(a, b store.Record) bool { return a.Key == b.Key && a.ModRev == b.ModRev })
 }
 
 // read asks for everything, consistently, and shows it.
@@ -226,11 +234,12 @@ func (f *feed) blocking(index uint64) func(context.Context) *api.QueryOptions {
 }
 
 // pause lets changes gather before the next answer: longer for large ones, which cost everybody time,
-// and for those that told nothing new.
-func (f *feed) pause(ctx context.Context, l listing, before *view) {
-	wait := time.Duration(len(l.records)) * 20 * time.Microsecond
-	if slices.EqualFunc(l.records, before.records, func(a, b store.Record) bool { return a.Key == b.Key && a.ModRev == b.ModRev }) {
-		wait = max(wait, 50*time.Millisecond)
+// and after some that told nothing. (Where nothing is below a prefix, Consul answers when something
+// happens beside it.)
+func (f *feed) pause(ctx context.Context, records, idle int) {
+	wait := time.Duration(records) * 20 * time.Microsecond
+	if idle > 1 {
+		wait = mostPause
 	}
 	f.d.sleep(ctx, min(wait, mostPause))
 }

@@ -123,29 +123,29 @@ func TestOpen(t *testing.T) {
 
 func TestOpenWithTLS(t *testing.T) {
 	t.Parallel()
-	files := newAuthority(t)
+	files := servertest.NewAuthority(t, "etcd.example")
 	server := etcdtest.Start(t, etcdtest.Settings{Adjust: func(cfg *embed.Config) {
 		cfg.ListenClientUrls[0].Scheme, cfg.AdvertiseClientUrls[0].Scheme = "https", "https"
-		cfg.ClientTLSInfo.CertFile, cfg.ClientTLSInfo.KeyFile = files.serverCert, files.serverKey
-		cfg.ClientTLSInfo.TrustedCAFile, cfg.ClientTLSInfo.ClientCertAuth = files.ca, true
+		cfg.ClientTLSInfo.CertFile, cfg.ClientTLSInfo.KeyFile = files.ServerCert, files.ServerKey
+		cfg.ClientTLSInfo.TrustedCAFile, cfg.ClientTLSInfo.ClientCertAuth = files.CA, true
 	}})
 	at := "etcd://" + server.Endpoint() + "/muster?"
-	mine := "&cert=" + files.clientCert + "&key=" + files.clientKey
+	mine := "&cert=" + files.ClientCert + "&key=" + files.ClientKey
 
 	t.Run("with the authority's certificate and one's own", func(t *testing.T) {
-		d := open(t, at+"cacert="+files.ca+mine)
+		d := open(t, at+"cacert="+files.CA+mine)
 		_, err := d.List(t.Context(), "")
 		require.NoError(t, err)
 		require.NoError(t, d.Close())
 	})
 	t.Run("with another name of the server's", func(t *testing.T) {
-		d := open(t, at+"cacert="+files.ca+mine+"&servername=etcd.example")
+		d := open(t, at+"cacert="+files.CA+mine+"&servername=etcd.example")
 		require.NoError(t, d.Close())
 	})
 	for name, test := range map[string]struct{ params, want string }{
 		"an unknown authority":  {"tls=true" + mine, "certificate signed by unknown authority"},
-		"a name that is wrong":  {"cacert=" + files.ca + mine + "&servername=other.example", "other.example"},
-		"no client certificate": {"cacert=" + files.ca, ""}, // the refusal comes when the client may have spoken already
+		"a name that is wrong":  {"cacert=" + files.CA + mine + "&servername=other.example", "other.example"},
+		"no client certificate": {"cacert=" + files.CA, ""}, // the refusal comes when the client may have spoken already
 		"no TLS at all":         {"tls=false", "if it speaks TLS, add tls=true or cacert=FILE"},
 	} {
 		t.Run(name, func(t *testing.T) {

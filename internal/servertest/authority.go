@@ -1,4 +1,4 @@
-package etcdstore_test
+package servertest
 
 import (
 	"crypto/ecdsa"
@@ -13,24 +13,30 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
-
-	"github.com/stretchr/testify/require"
 )
 
-// authority is an authority's certificate and what it signed, as files.
-type authority struct{ ca, serverCert, serverKey, clientCert, clientKey string }
+// Authority is an authority's certificate and what it signed, as files.
+type Authority struct{ CA, ServerCert, ServerKey, ClientCert, ClientKey string }
 
-func newAuthority(t *testing.T) authority {
+// NewAuthority makes an authority that signed a certificate of a server, which is at 127.0.0.1 and has
+// the name given, and one of a client.
+func NewAuthority(t testing.TB, server string) Authority {
 	t.Helper()
 	dir := t.TempDir()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatalf("servertest: an authority: %v", err)
+		}
+	}
 	write := func(name, kind string, der []byte) string {
 		path := filepath.Join(dir, name)
-		require.NoError(t, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600))
+		must(os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600))
 		return path
 	}
 	newKey := func() *ecdsa.PrivateKey {
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		require.NoError(t, err)
+		must(err)
 		return key
 	}
 	template := func(serial int64, name string) *x509.Certificate {
@@ -45,16 +51,16 @@ func newAuthority(t *testing.T) authority {
 	rootKey := newKey()
 	sign := func(name string, leaf *x509.Certificate, key *ecdsa.PrivateKey) (cert, keyFile string) {
 		der, err := x509.CreateCertificate(rand.Reader, leaf, root, &key.PublicKey, rootKey)
-		require.NoError(t, err)
+		must(err)
 		private, err := x509.MarshalECPrivateKey(key)
-		require.NoError(t, err)
+		must(err)
 		return write(name+".pem", "CERTIFICATE", der), write(name+"-key.pem", "EC PRIVATE KEY", private)
 	}
-	var a authority
-	a.ca, _ = sign("ca", root, rootKey)
-	server := template(2, "server")
-	server.DNSNames, server.IPAddresses = []string{"etcd.example"}, []net.IP{net.IPv4(127, 0, 0, 1)}
-	a.serverCert, a.serverKey = sign("server", server, newKey())
-	a.clientCert, a.clientKey = sign("client", template(3, "client"), newKey())
+	var a Authority
+	a.CA, _ = sign("ca", root, rootKey)
+	leaf := template(2, "server")
+	leaf.DNSNames, leaf.IPAddresses = []string{server}, []net.IP{net.IPv4(127, 0, 0, 1)}
+	a.ServerCert, a.ServerKey = sign("server", leaf, newKey())
+	a.ClientCert, a.ClientKey = sign("client", template(3, "client"), newKey())
 	return a
 }
