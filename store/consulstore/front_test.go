@@ -28,7 +28,8 @@ type front struct {
 
 	mu     sync.Mutex
 	token  string
-	change func(*http.Response) // nil: nothing
+	change func(*http.Response)                                     // nil: nothing
+	seen   func(w http.ResponseWriter, r *http.Request) (done bool) // nil: nothing; with mu
 }
 
 func newFront(t testing.TB, target string) *front {
@@ -48,7 +49,11 @@ func newFront(t testing.TB, target string) *front {
 		f.requests.Add(1)
 		f.mu.Lock()
 		f.token = r.Header.Get("X-Consul-Token")
+		done := f.seen != nil && f.seen(w, r)
 		f.mu.Unlock()
+		if done {
+			return
+		}
 		if r.URL.Query().Get("index") != "" {
 			now := f.blocking.Add(1)
 			defer f.blocking.Add(-1)
@@ -80,6 +85,13 @@ func (f *front) changing(change func(*http.Response)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.change = change
+}
+
+// seeing has every request changed, or answered, from now on.
+func (f *front) seeing(seen func(w http.ResponseWriter, r *http.Request) (done bool)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.seen = seen
 }
 
 // says makes an answer an error.

@@ -130,16 +130,16 @@ func TestARevocationIsBelievedOnlyWhenAConsistentReadKnowsOfIt(t *testing.T) {
 	id, err := d.Grant(t.Context(), time.Minute)
 	require.NoError(t, err)
 	lies := 0
-	real := f.Config.Handler
-	f.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/v1/session/destroy/"+string(id) && lies < 2 {
-			lies++
-			_, _ = w.Write([]byte("true")) // as a leader does that doesn't know of it yet
-			return
+	f.seeing(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/v1/session/destroy/"+string(id) || lies == 2 {
+			return false
 		}
-		real.ServeHTTP(w, r)
+		lies++
+		_, _ = w.Write([]byte("true")) // as a leader does that doesn't know of it yet
+		return true
 	})
 	require.NoError(t, d.Revoke(t.Context(), id))
+	f.seeing(nil)
 	assert.Equal(t, 2, lies)
 	require.ErrorIs(t, d.Renew(t.Context(), id), store.ErrSessionGone)
 }
