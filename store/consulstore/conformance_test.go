@@ -14,6 +14,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, servertest.Consul)
 	storetest.Run(t, storetest.Harness{
 		Open:  func(t testing.TB) store.Driver { return openProxied(t, s) },

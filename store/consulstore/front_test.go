@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -36,7 +36,7 @@ func newFront(t testing.TB, target string) *front {
 	t.Helper()
 	f := &front{}
 	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: target})
-	proxy.ErrorLog = log.New(io.Discard, "", 0)
+	proxy.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
 	proxy.ModifyResponse = func(answer *http.Response) error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
