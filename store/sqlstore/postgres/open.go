@@ -23,6 +23,8 @@ const (
 	// steadyConns are for renewals and polls, callConns for everything else.
 	steadyConns = 3
 	callConns   = 4
+	// idleConns of each kind are kept.
+	idleConns = 2
 	// idleTime is how long a connection that nobody uses is kept.
 	idleTime = time.Minute
 )
@@ -49,13 +51,19 @@ func (a *address) open(ctx context.Context, cfg server.Config) (*server.Driver, 
 	pool := func(most int) *sql.DB {
 		db := stdlib.OpenDB(*a.pgx)
 		db.SetMaxOpenConns(most)
-		db.SetMaxIdleConns(most)
+		db.SetMaxIdleConns(idleConns)
 		db.SetConnMaxIdleTime(idleTime)
 		return db
 	}
 	calls, steady := pool(callConns), pool(steadyConns)
 	cfg.DB, cfg.Steady, cfg.Dialect, cfg.Name, cfg.Names, cfg.NoDDL = calls, steady, server.PostgreSQL, a.name(), a.names, a.noDDL
 	cfg.Listen = (&listener{cfg: a.pgx.Copy()}).listen
+	cfg.Doubt = func() {
+		for _, db := range []*sql.DB{calls, steady} {
+			db.SetMaxIdleConns(-1) // which closes them
+			db.SetMaxIdleConns(idleConns)
+		}
+	}
 	cfg.Close = func() {
 		w.close() // first, or what hangs would hold up the rest
 		_, _ = calls.Close(), steady.Close()

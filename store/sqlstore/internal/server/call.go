@@ -18,6 +18,8 @@ const (
 	ownLimit = 3 * time.Second
 	// ownCalls is how many of those can be under way, or hang, at a time.
 	ownCalls = 16
+	// doubtAfter is after how long without an answer other connections are doubted too.
+	doubtAfter = 300 * time.Millisecond
 	// tries is how often a request is begun that found its connection dead before it was sent.
 	tries = 3
 )
@@ -59,7 +61,11 @@ func askThen[T any](ctx context.Context, d *Driver, what string, db *sql.DB, f f
 	answers := make(chan answer, 1)
 	go func() {
 		defer over()
+		began := bootclock.Clock.Now()
 		value, err := attempt(within, d, db, &sent, f)
+		if err != nil && sent.Load() && within.Err() != nil && d.cfg.Doubt != nil && bootclock.Clock.Now().Sub(began) >= doubtAfter {
+			d.cfg.Doubt()
+		}
 		answers <- answer{value, err}
 	}()
 	var a answer
@@ -90,6 +96,9 @@ func attempt[T any](ctx context.Context, d *Driver, db *sql.DB, sent *atomic.Boo
 		d.requests.Add(1)
 		sent.Store(true)
 		value, err := f(ctx, c)
+		if d.wrongServer(err) {
+			_ = c.Raw(func(any) error { return sqldriver.ErrBadConn }) // the next one may lead elsewhere
+		}
 		_ = c.Close() // gives it back
 		if unsent(err) {
 			sent.Store(false)
@@ -99,6 +108,18 @@ func attempt[T any](ctx context.Context, d *Driver, db *sql.DB, sent *atomic.Boo
 		}
 		return value, err
 	}
+}
+
+// wrongServer says that an error came from a server that doesn't write.
+func (d *Driver) wrongServer(err error) bool {
+	if err == nil {
+		return false
+	}
+	if errors.Is(err, errNoMeta) || errors.Is(err, errReadOnly) {
+		return true
+	}
+	code := d.cfg.Dialect.code(err)
+	return code != "" && d.cfg.Dialect.fault(code) == faultReadOnly
 }
 
 // unsent says that an error came before anything was sent.
@@ -169,6 +190,7 @@ func (d *Driver) explainFault(what string, f fault, err error) error {
 	case faultUnauthorized:
 		return say("check the user, the password and the rights on the tables", permanent(store.ErrUnauthorized))
 	case faultNoTables:
+		d.wake() // to make them
 		return fmt.Errorf("%s: %s: %w: %w (%w)", d.cfg.Name, what, errNoTables, err, store.ErrRefused)
 	case faultNotOurs:
 		return say("tables of this name are another program's: choose another prefix", permanent(store.ErrInvalid))

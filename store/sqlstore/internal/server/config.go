@@ -21,6 +21,9 @@ type Config struct {
 	Steady *sql.DB
 	// Close closes what was opened for the driver; it must not block. Default: nothing.
 	Close func()
+	// Doubt is called when a request was given up that had no answer for a while: connections that
+	// nobody uses may be as dead. Default: nothing.
+	Doubt func()
 	// Dialect is what the server speaks.
 	Dialect *Dialect
 	// Name is what messages call the store: "PostgreSQL h1:5432/db".

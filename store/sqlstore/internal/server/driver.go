@@ -238,7 +238,7 @@ func (d *Driver) readMeta(ctx context.Context, c *sql.Conn) (meta, error) {
 	case version > schemaVersion:
 		return m, fmt.Errorf("%s: the tables were made by a newer version of Muster (schema %d, this one knows %d): upgrade this one, or choose another prefix: %w", d.cfg.Name, version, schemaVersion, store.ErrInvalid)
 	case writable == 0:
-		return m, d.explainFault("opening", faultReadOnly, errReadOnly)
+		return m, d.explainFault("reading", faultReadOnly, errReadOnly)
 	}
 	return m, nil
 }

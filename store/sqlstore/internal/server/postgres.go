@@ -116,12 +116,14 @@ func postgresCreate(ctx context.Context, d *Driver, c *sql.Conn) error {
 // before it waited for the lock; but what they decide by is looked at again as it is after the wait:
 // the rows that are locked (FOR …), updated or deleted, and the index in which a key is inserted.
 // Everything hangs on m, so that the lock is taken first. ("one = 1" tells the planner that meta has one
-// row, however many old versions of it lie about: else it plans for millions, and compiles for seconds.)
+// row, however many old versions of it lie about: else it plans for millions, and compiles for seconds;
+// LIMIT tells it how many writes there are.)
 const postgresWrite = `WITH m AS MATERIALIZED (
 	SELECT rev + 1 AS rev, store FROM {meta} WHERE one = 1 FOR UPDATE
 ), w AS MATERIALIZED (
 	SELECT m.rev, x.kind, x.name, x.cond, decode(x.value, 'base64') AS value, x.session
 	FROM m, jsonb_to_recordset($1::jsonb) AS x(kind int, name text, cond bigint, value text, session text)
+	LIMIT $4
 ), s AS MATERIALIZED (
 	SELECT id FROM {sessions} WHERE id IN (SELECT session FROM w WHERE session <> '') FOR KEY SHARE
 ), ok AS MATERIALIZED (
@@ -170,7 +172,7 @@ func postgresApply(ctx context.Context, d *Driver, c *sql.Conn, writes []store.W
 	if err != nil {
 		return applied{}, err
 	}
-	rows, err := c.QueryContext(ctx, d.sql.write, string(batch), mark, d.channel())
+	rows, err := c.QueryContext(ctx, d.sql.write, string(batch), mark, d.channel(), len(writes))
 	if err != nil {
 		return applied{}, err
 	}
