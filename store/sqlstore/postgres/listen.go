@@ -14,11 +14,9 @@ var errPooler = errors.New("a pooler stands before the server: it gives each tra
 // closeTime bounds the orderly end of the listening connection.
 const closeTime = 200 * time.Millisecond
 
-// listener hears PostgreSQL's notices on a connection of its own.
-type listener struct{ cfg *pgx.ConnConfig }
-
-func (l *listener) listen(ctx context.Context, channel string, listening, heard func()) error {
-	c, err := pgx.ConnectConfig(ctx, l.cfg.Copy())
+// listen hears PostgreSQL's notices on a connection of its own: see server.Config.
+func (w *wire) listen(ctx context.Context, channel string, listening, heard func()) error {
+	c, err := w.connect(ctx)
 	if err != nil {
 		return err
 	}
@@ -27,11 +25,10 @@ func (l *listener) listen(ctx context.Context, channel string, listening, heard 
 		defer cancel()
 		_ = c.Close(ctx)
 	}()
-	var process uint32
-	if err := c.QueryRow(ctx, `SELECT pg_backend_pid()`).Scan(&process); err != nil {
+	if err := w.look(ctx, c); err != nil {
 		return err
 	}
-	if process != c.PgConn().PID() {
+	if w.pooled.Load() {
 		return errPooler
 	}
 	if _, err := c.Exec(ctx, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {

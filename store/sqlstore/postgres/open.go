@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/muster-go/muster/internal/bootclock"
 	"github.com/muster-go/muster/store"
@@ -49,7 +48,7 @@ func (a *address) open(ctx context.Context, cfg server.Config) (*server.Driver, 
 	defer bootclock.Clock.AfterFunc(patience, func() { cancel(errPatience) }).Stop()
 	w := newWire(a.pgx)
 	pool := func(most int) *sql.DB {
-		db := stdlib.OpenDB(*a.pgx)
+		db := sql.OpenDB(w.connector())
 		db.SetMaxOpenConns(most)
 		db.SetMaxIdleConns(idleConns)
 		db.SetConnMaxIdleTime(idleTime)
@@ -57,7 +56,7 @@ func (a *address) open(ctx context.Context, cfg server.Config) (*server.Driver, 
 	}
 	calls, steady := pool(callConns), pool(steadyConns)
 	cfg.DB, cfg.Steady, cfg.Dialect, cfg.Name, cfg.Names, cfg.NoDDL = calls, steady, server.PostgreSQL, a.name(), a.names, a.noDDL
-	cfg.Listen = (&listener{cfg: a.pgx.Copy()}).listen
+	cfg.Listen = w.listen
 	cfg.Doubt = func() {
 		for _, db := range []*sql.DB{calls, steady} {
 			db.SetMaxIdleConns(-1) // which closes them

@@ -183,6 +183,7 @@ func (w *watcher[F]) add(items []Item[F]) {
 		case it.Kind == store.EventReset:
 			w.items = append(w.items[:0], it)
 			before = -1
+		case it.Kind == store.EventStale && len(w.items) > 0 && w.items[len(w.items)-1].Kind == store.EventStale:
 		case it.Record.Key == "" || keys.In(w.prefix, it.Record.Key):
 			w.items = append(w.items, it)
 		}

@@ -96,27 +96,32 @@ func (p *poll) look() {
 	began := p.d.cfg.Clock.Now()
 	err := p.readChanges()
 	if err == nil {
+		p.current(began)
 		err = p.observe()
 	}
-	if p.d.ctx.Err() != nil {
+	if err == nil || p.d.ctx.Err() != nil {
 		return
 	}
-	switch {
-	case err == nil:
-		p.good = began
-		if p.stale {
-			p.stale = false
-			p.d.cfg.Logger.Info("the store can be read again", "store", p.d.cfg.Name, "rev", p.rev)
-			p.d.feed.Tell(feed.Item[uint64]{Kind: store.EventCurrent, From: p.generation, Rev: p.rev})
-		}
-		return
-	case p.d.missing(err):
+	if p.d.missing(err) {
 		p.recreate()
 	}
-	if !p.stale && p.d.cfg.Clock.Now().Sub(p.good) >= feed.StaleAfter {
+	if p.d.cfg.Clock.Now().Sub(p.good) >= feed.StaleAfter {
+		if !p.stale {
+			p.d.cfg.Logger.Warn("the store can't be read", "store", p.d.cfg.Name, "err", err)
+		}
 		p.stale = true
-		p.d.cfg.Logger.Warn("the store can't be read", "store", p.d.cfg.Name, "err", err)
+		// Again each time: a watch that began, or was told changes, meanwhile doesn't know.
 		p.d.feed.Tell(feed.Item[uint64]{Kind: store.EventStale, Err: opaque(err), Since: p.good})
+	}
+}
+
+// current notes that the watches were told everything that was committed when the look began.
+func (p *poll) current(began time.Time) {
+	p.good = began
+	if p.stale {
+		p.stale = false
+		p.d.cfg.Logger.Info("the store can be read again", "store", p.d.cfg.Name, "rev", p.rev)
+		p.d.feed.Tell(feed.Item[uint64]{Kind: store.EventCurrent, From: p.generation, Rev: p.rev})
 	}
 }
 
