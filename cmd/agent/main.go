@@ -12,6 +12,7 @@ import (
 	"github.com/muster-go/muster/store/etcdstore"
 	"github.com/muster-go/muster/store/memstore"
 	"github.com/muster-go/muster/store/sqlstore"
+	"github.com/muster-go/muster/store/sqlstore/mysql"
 	"github.com/muster-go/muster/store/sqlstore/postgres"
 	"github.com/muster-go/muster/store/zkstore"
 )
@@ -29,7 +30,9 @@ func openers() store.Openers {
 		"consul":     consulstore.Open,
 		"etcd":       etcdstore.Open,
 		"exhibitor":  zkstore.OpenExhibitor,
+		"mariadb":    mysql.Open,
 		"mem":        memstore.Open,
+		"mysql":      mysql.Open,
 		"postgres":   postgres.Open,
 		"postgresql": postgres.Open,
 		"sqlite":     sqlstore.OpenSQLite,

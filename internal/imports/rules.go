@@ -63,6 +63,10 @@ var Rules = []Rule{
 		Why: "it holds a test only, which is free to import anything; nobody imports it",
 	},
 	{
+		Who: "store/sqlstore/mysql/queues",
+		Why: "it holds a test only, which is free to import anything; nobody imports it",
+	},
+	{
 		Who: "store/sqlstore/internal/...", May: []string{"store", "store/sqlstore/internal/..."},
 		Why: "what the SQL databases share knows the contract only, and no client",
 	},

@@ -17,7 +17,8 @@ type Dialect string
 // The dialects.
 const (
 	PostgreSQL Dialect = "postgresql" // 12 or newer
-	MySQL      Dialect = "mysql"      // MariaDB 10.6, MySQL 8, or newer
+	MariaDB    Dialect = "mariadb"    // 10.5 or newer
+	MySQL      Dialect = "mysql"      // 8 or newer; the handle must allow several statements in one message (multiStatements)
 )
 
 // Config says how a store is kept on a database server. The zero value is good.
@@ -42,12 +43,11 @@ type Config struct {
 // Validate reports the first value that can't be used (store.ErrInvalid).
 func (c Config) Validate() error {
 	switch c.Dialect {
-	case "", PostgreSQL, MySQL:
+	case "", PostgreSQL, MariaDB, MySQL:
 	default:
-		return fmt.Errorf("SQL store: unknown dialect %q: use %s or %s: %w", c.Dialect, PostgreSQL, MySQL, store.ErrInvalid)
+		return fmt.Errorf("SQL store: unknown dialect %q: use %s, %s or %s: %w", c.Dialect, PostgreSQL, MariaDB, MySQL, store.ErrInvalid)
 	}
-	dialect := server.PostgreSQL
-	return c.with(new(sql.DB), dialect).Validate()
+	return c.with(new(sql.DB), server.PostgreSQL).Validate()
 }
 
 func (c Config) with(db *sql.DB, dialect *server.Dialect) server.Config {
@@ -88,10 +88,12 @@ func (d Dialect) find(ctx context.Context, db *sql.DB) (*server.Dialect, error) 
 	switch d {
 	case PostgreSQL:
 		return server.PostgreSQL, nil
+	case MariaDB:
+		return server.MariaDB, nil
 	case MySQL:
 		return server.MySQL, nil
 	}
-	return server.Find(ctx, db)
+	return server.Find(ctx, db, "SQL store")
 }
 
 // Schema gives the statements that make the tables, for somebody who may run them where the store's own
@@ -101,7 +103,10 @@ func Schema(cfg Config) (string, error) {
 		return "", err
 	}
 	dialect := server.PostgreSQL
-	if cfg.Dialect == MySQL {
+	switch cfg.Dialect {
+	case MariaDB:
+		dialect = server.MariaDB
+	case MySQL:
 		dialect = server.MySQL
 	}
 	return dialect.DDL(server.Names{Schema: cfg.Schema, Prefix: cfg.Prefix}), nil

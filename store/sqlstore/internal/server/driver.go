@@ -62,13 +62,12 @@ func Open(ctx context.Context, cfg Config) (*Driver, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	names := func(s string) string { return cfg.Dialect.tables(cfg.Names, s) }
 	d := &Driver{
 		cfg:   cfg,
-		sql:   cfg.Dialect.statements.with(names),
 		nudge: make(chan struct{}, 1),
 		owns:  make(chan struct{}, ownCalls),
 	}
+	d.sql = cfg.Dialect.statements.with(d.names)
 	d.ctx, d.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	d.feed = feed.New(feed.Config[uint64]{
 		List: d.listForWatch, Clock: cfg.Clock, Retry: cfg.Poll, Closing: d.ctx.Done(),
@@ -90,6 +89,9 @@ func Open(ctx context.Context, cfg Config) (*Driver, error) {
 	}
 	return d, nil
 }
+
+// names puts the tables' names into a statement.
+func (d *Driver) names(sql string) string { return d.cfg.Dialect.tables(d.cfg.Names, sql) }
 
 // Limits implements store.Driver.
 func (d *Driver) Limits() store.Limits { return limits }

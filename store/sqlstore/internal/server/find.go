@@ -9,8 +9,9 @@ import (
 	"github.com/muster-go/muster/store"
 )
 
-// Find asks the server behind a handle what it is.
-func Find(ctx context.Context, db *sql.DB) (*Dialect, error) {
+// Find asks the server behind a handle what it is; name is what messages call the store. It fails with
+// the class of store.Opener.
+func Find(ctx context.Context, db *sql.DB, name string) (*Dialect, error) {
 	type answer struct {
 		version string
 		err     error
@@ -35,13 +36,33 @@ func Find(ctx context.Context, db *sql.DB) (*Dialect, error) {
 		a.err = fmt.Errorf("%w: %w", errNoAnswer, context.Cause(ctx))
 	}
 	if a.err != nil {
-		return nil, fmt.Errorf("SQL store: the server can't be reached: %w (%w)", a.err, store.ErrUnreachable)
+		return nil, unfound(name, a.err)
 	}
-	if strings.HasPrefix(a.version, "PostgreSQL ") {
+	major, _, dotted := strings.Cut(a.version, ".")
+	switch {
+	case strings.HasPrefix(a.version, "PostgreSQL "):
 		return PostgreSQL, nil
-	}
-	if major, _, ok := strings.Cut(a.version, "."); ok && strings.Trim(major, "0123456789") == "" {
+	case strings.Contains(a.version, "TiDB"), strings.Contains(a.version, "Vitess"):
+		return nil, fmt.Errorf("%s: the server speaks MySQL's language, but is none (version %q): use PostgreSQL, MariaDB or MySQL: %w", name, a.version, store.ErrInvalid)
+	case strings.Contains(a.version, "MariaDB"):
+		return MariaDB, nil
+	case dotted && strings.Trim(major, "0123456789") == "":
 		return MySQL, nil
 	}
-	return nil, fmt.Errorf("SQL store: the handle's server is neither PostgreSQL nor MariaDB nor MySQL (version %q): for an SQLite file use sqlstore.SQLite: %w", a.version, store.ErrInvalid)
+	return nil, fmt.Errorf("%s: the handle's server is neither PostgreSQL nor MariaDB nor MySQL (version %q): for an SQLite file use sqlstore.SQLite: %w", name, a.version, store.ErrInvalid)
+}
+
+// unfound says why there was no answer.
+func unfound(name string, err error) error {
+	for _, dialect := range []*Dialect{PostgreSQL, MariaDB} {
+		code := dialect.code(err)
+		if code == "" {
+			continue
+		}
+		d := &Driver{cfg: Config{Name: name, Dialect: dialect}}
+		if err := d.explainFault("opening", dialect.fault(code), err); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%s: the server can't be reached: %w (%w)", name, err, store.ErrUnreachable)
 }
