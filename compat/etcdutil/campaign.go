@@ -42,8 +42,10 @@ func (e *Election) watch() {
 		if e.ctx.Err() != nil {
 			return
 		}
-		// A store that refuses the watch refuses what stand asks for too, which tells of it.
 		e.conf.Logger.Warn("etcdutil: the watch of an election ended; trying on", "election", e.conf.Election, "err", err)
+		if permanent(err) {
+			e.crowd.refused(err)
+		}
 		e.keeper.pause(e.ctx)
 	}
 }
@@ -51,6 +53,9 @@ func (e *Election) watch() {
 // stand stands with one lease, until that is over or was given up. An error says that it didn't come
 // to stand.
 func (e *Election) stand() error {
+	if err := e.crowd.blind(); err != nil {
+		return err // nobody stands who can't see the others
+	}
 	lease, err := e.keeper.lease(e.ctx)
 	if err != nil {
 		return err
@@ -65,6 +70,7 @@ func (e *Election) stand() error {
 		return errors.Join(err, e.keeper.renounce())
 	}
 	c := &candidacy{Election: e, lease: lease, own: own}
+	defer func() { e.before = own.Key }()
 	return c.run()
 }
 
@@ -108,6 +114,9 @@ func (c *candidacy) run() error {
 // look takes in what the watch has told. It says done when there is nothing left to stand with.
 func (c *candidacy) look() (done bool, err error) {
 	c.retry = nil
+	if err := c.crowd.blind(); err != nil && !c.leading {
+		return true, errors.Join(err, c.keeper.renounce())
+	}
 	queue, rev := c.crowd.queue()
 	if rev < c.own.CreateRev {
 		return false, nil // it tells of a time before the key
@@ -130,9 +139,10 @@ func (c *candidacy) look() (done bool, err error) {
 	return false, nil
 }
 
-// follow tells of another leader, if that is news.
+// follow tells of another leader, if that is news. What is left of this candidate's own last key leads
+// nobody.
 func (c *candidacy) follow(leader store.Record) {
-	if leader.Key == c.leader.Key && string(leader.Value) == string(c.leader.Value) {
+	if leader.Key == c.before || leader.Key == c.leader.Key && string(leader.Value) == string(c.leader.Value) {
 		return
 	}
 	c.leader = leader

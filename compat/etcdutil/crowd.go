@@ -16,6 +16,7 @@ type crowd struct {
 	mu      sync.Mutex
 	records map[string]store.Record
 	rev     uint64 // up to which all is known
+	err     error  // why the watch can't succeed as things are
 }
 
 // heard takes in an event of the watch.
@@ -35,7 +36,26 @@ func (c *crowd) heard(e store.Event) {
 	default: // being cut off for less than a TTL is no news
 		return
 	}
-	c.rev = e.Rev
+	c.rev, c.err = e.Rev, nil
+	c.tell()
+}
+
+// refused takes in that the watch can't succeed as things are.
+func (c *crowd) refused(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.err = err
+	c.tell()
+}
+
+// blind gives the error of a watch that can't succeed as things are; nil: it does, or may yet.
+func (c *crowd) blind() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+func (c *crowd) tell() {
 	select {
 	case c.news <- struct{}{}:
 	default:

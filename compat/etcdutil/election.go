@@ -94,7 +94,10 @@ type Election struct {
 	keeper *keeper // nil: it never began
 	tells  teller[ElectionEvent]
 	crowd  crowd
-	leader store.Record // of whom the observer was told last, if it is another; only for run
+
+	// For run only.
+	leader store.Record // of whom the observer was told last, if it is another
+	before string       // the key by which it stood before; it may take a while to go
 
 	ctx       context.Context // ends with Close
 	cancel    context.CancelFunc

@@ -2,6 +2,7 @@ package etcdutil_test
 
 import (
 	"context"
+	"flag"
 	"log/slog"
 	"os"
 	"slices"
@@ -34,6 +35,8 @@ func TestMain(m *testing.M) {
 			_ = os.Unsetenv(name)
 		}
 	}
+	flag.Parse()
+	_ = flag.Set("test.parallel", "6") // they wait for leases to end, most of the time
 	etcdtest.VerifyTestMain(m)
 }
 

@@ -2,6 +2,7 @@ package etcdutil_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,7 +68,7 @@ func (w world) values() []string {
 // shifted is a clock that can be set forward, as by a suspend, without any timer's firing.
 type shifted struct {
 	store.Clock
-	by time.Duration
+	by atomic.Int64
 }
 
-func (s *shifted) Now() time.Time { return s.Clock.Now().Add(s.by) }
+func (s *shifted) Now() time.Time { return s.Clock.Now().Add(time.Duration(s.by.Load())) }
