@@ -98,11 +98,14 @@ const (
 
 // Write is one conditional write.
 type Write struct {
-	Kind    WriteKind
-	Key     string
-	If      uint64    // Update, Delete: the ModRev that the record must have
-	Value   []byte    // Create, Update
-	Session SessionID // Create, Update: the owner from now on; empty: durable
+	Kind  WriteKind
+	Key   string
+	If    uint64 // Update, Delete: the ModRev that the record must have
+	Value []byte // Create, Update
+	// Session is, for Create and Update, the owner from now on; empty: durable. Where a session is a
+	// connection, a driver refuses, with ErrInvalid, to give a record to one that it wasn't granted
+	// itself, and to renew such a one; a record that it owns already can be updated through any driver.
+	Session SessionID
 }
 
 // Outcome is what became of one Write. Err is nil, or of class refused (ErrConflict), gone

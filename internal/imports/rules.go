@@ -59,6 +59,10 @@ var Rules = []Rule{
 		Why: "it holds tests only, which are free to import anything; nobody imports it",
 	},
 	{
+		Who: "store/zkstore/ensemble",
+		Why: "it holds tests only, which are free to import anything; nobody imports it",
+	},
+	{
 		Who: "store/zkstore/queues",
 		Why: "it holds a test only, which is free to import anything; nobody imports it",
 	},

@@ -97,7 +97,7 @@ func (c *client) Next() (server string, wait bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.next++
-	return list[c.next%len(list)], c.over != nil
+	return list[c.next%len(list)], c.over != nil || c.ctx.Err() != nil
 }
 
 // Connected implements zk.HostProvider.

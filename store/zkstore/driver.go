@@ -115,15 +115,13 @@ func (d *driver) Close() error {
 	return nil
 }
 
-// spawn runs f in a goroutine that Close waits for; false once the driver is closed.
-func (d *driver) spawn(f func()) bool {
+// spawn runs f in a goroutine that Close waits for, unless the driver is closed.
+func (d *driver) spawn(f func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.closed {
-		return false
+	if !d.closed {
+		d.loops.Go(f)
 	}
-	d.loops.Go(f)
-	return true
 }
 
 // mayBegin refuses what can't succeed any more.

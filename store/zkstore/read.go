@@ -65,10 +65,6 @@ func (d *driver) read(ctx context.Context, what string, prefixes ...string) (sto
 	if err != nil {
 		return store.Snapshot{}, err
 	}
-	if len(prefixes) == 0 {
-		rev, err := d.present(ctx, l)
-		return store.Snapshot{Rev: rev}, err
-	}
 	var rev uint64
 	var before *pass
 	errs := make([]error, 2)

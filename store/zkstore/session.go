@@ -26,7 +26,6 @@ type session struct {
 	*client
 	d      *driver
 	id     store.SessionID
-	owner  int64 // the same, for ZooKeeper
 	ttl    time.Duration
 	marker string
 
@@ -60,10 +59,10 @@ func idOf(owner int64) store.SessionID {
 	return store.SessionID(strconv.FormatUint(uint64(owner), 16))
 }
 
-// ownerOf is the session of ZooKeeper's that has this name; false: none can have it.
-func ownerOf(id store.SessionID) (int64, bool) {
+// named tells whether a session of ZooKeeper's can have this name.
+func named(id store.SessionID) bool {
 	n, err := strconv.ParseUint(string(id), 16, 64)
-	return int64(n), err == nil && n != 0 && idOf(int64(n)) == id
+	return err == nil && n != 0 && idOf(int64(n)) == id
 }
 
 // Grant implements store.Driver.
@@ -112,7 +111,7 @@ func (d *driver) begin(ctx context.Context, c *client, ttl, want time.Duration) 
 		return nil, d.say("grant a session", fmt.Errorf("%s keeps sessions for at most %v, others for longer: set maxSessionTimeout to one value on all servers: %w", c.zk.Server(), w.timeout, store.ErrInvalid))
 	}
 	s := &session{
-		client: c, d: d, id: idOf(w.session), owner: w.session, ttl: ttl, marker: d.markerOf(idOf(w.session)),
+		client: c, d: d, id: idOf(w.session), ttl: ttl, marker: d.markerOf(idOf(w.session)),
 		sure: w.asked.Sub(d.base), keys: map[string]*attempt{},
 	}
 	_, err = ask(ctx, c, "grant a session", func(z *zk.Conn) (string, error) {
@@ -178,7 +177,7 @@ func (d *driver) absent(ctx context.Context, what string, id store.SessionID) er
 
 // marked tells whether a session has its marker; without it there is no session.
 func (d *driver) marked(ctx context.Context, what string, id store.SessionID) (bool, error) {
-	if _, ok := ownerOf(id); !ok {
+	if !named(id) {
 		return false, nil
 	}
 	l, err := d.linked(ctx, what)
@@ -287,7 +286,7 @@ func (d *driver) Revoke(ctx context.Context, id store.SessionID) error {
 	if err := d.mayBegin(ctx, what); err != nil {
 		return err
 	}
-	if _, ok := ownerOf(id); !ok {
+	if !named(id) {
 		return nil
 	}
 	l, err := d.linked(ctx, what)
@@ -332,7 +331,7 @@ func (d *driver) Owned(ctx context.Context, id store.SessionID) ([]store.Record,
 	if err := d.mayBegin(ctx, "read what a session owns"); err != nil {
 		return nil, err
 	}
-	if _, ok := ownerOf(id); !ok {
+	if !named(id) {
 		return nil, nil
 	}
 	return d.owned(ctx, id, d.session(id))
@@ -341,7 +340,9 @@ func (d *driver) Owned(ctx context.Context, id store.SessionID) ([]store.Record,
 func (d *driver) owned(ctx context.Context, id store.SessionID, s *session) ([]store.Record, error) {
 	prefixes := []string{""}
 	if s != nil {
-		prefixes = s.tried()
+		if prefixes = s.tried(); len(prefixes) == 0 {
+			return nil, nil
+		}
 	}
 	snapshot, err := d.read(ctx, "read what a session owns", prefixes...)
 	if err != nil {

@@ -111,7 +111,7 @@ func TestR8ALeaseOnAFollowerThatIsCutOffEndsByItsOwnDeadline(t *testing.T) {
 	_, _, err = reader.Children("/muster/sessions")
 	require.NoError(t, err, "it goes on answering reads")
 	<-lease.Lost()
-	assert.Less(t, bootclock.Clock.Now().Sub(frozen), 2*time.Second+500*time.Millisecond)
+	assert.Less(t, bootclock.Clock.Now().Sub(frozen), 5*time.Second, "the TTL, on a busy machine")
 	for _, s := range others {
 		s.Thaw()
 	}
@@ -126,13 +126,13 @@ func TestR8ARenewalCountsOnlyOnceAnEarlierOneIsKnownToTheLeader(t *testing.T) {
 	t.Parallel()
 	d := open(t, "zk://"+servertest.Shared(t, servertest.ZooKeeper).Addr()+"/r8")
 	defer func() { require.NoError(t, d.Close()) }()
-	id, err := d.Grant(t.Context(), 2*time.Second)
+	id, err := d.Grant(t.Context(), 8*time.Second)
 	require.NoError(t, err)
 	before := zkstore.Requests(d)
 	require.NoError(t, d.Renew(t.Context(), id))
 	require.Equal(t, 1, zkstore.Requests(d)-before, "shortly after the session began")
 
-	<-bootclock.Clock.After(time.Second) // longer than ZooKeeper's timeout is beyond the TTL
+	<-bootclock.Clock.After(2500 * time.Millisecond) // longer than ZooKeeper's timeout is beyond the TTL
 	before = zkstore.Requests(d)
 	begun := bootclock.Clock.Now()
 	require.NoError(t, d.Renew(t.Context(), id))
@@ -145,7 +145,7 @@ func TestASessionThatNobodyRenewsEndsThoughItsProcessLives(t *testing.T) {
 	server := servertest.Shared(t, servertest.ZooKeeper)
 	d := open(t, "zk://"+server.Addr()+"/idle")
 	defer func() { require.NoError(t, d.Close()) }()
-	id, err := d.Grant(t.Context(), 500*time.Millisecond)
+	id, err := d.Grant(t.Context(), 2*time.Second)
 	require.NoError(t, err)
 	create(t, d, "a", id)
 	watcher := raw(t, server.Addr())
@@ -204,7 +204,7 @@ func TestAnotherDriversSession(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, owned, 1)
 	assert.Equal(t, "new", string(owned[0].Value))
-	assert.Equal(t, []string{"durable", "a"}, reversed(keys(t, other, "")))
+	assert.Equal(t, []string{"a", "durable"}, keys(t, other, ""))
 }
 
 // The session's own connection stands, and doesn't know yet.
