@@ -65,7 +65,7 @@ func mysqlDialect(name, life, begin, end string) *Dialect {
 		code:    mysqlCode,
 		fault:   mysqlFault,
 		create:  mysqlCreate,
-		inspect: mysqlInspect,
+		inspect: s.inspect,
 		apply:   s.apply,
 		prune:   s.prune,
 		end:     s.endSessions,

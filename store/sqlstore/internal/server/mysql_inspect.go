@@ -10,15 +10,24 @@ import (
 	"github.com/muster-go/muster/store"
 )
 
-// mysqlInspect refuses a server, or a handle, on which what was said to be done could be undone, or
-// could be unseen.
-func mysqlInspect(ctx context.Context, d *Driver, c *sql.Conn) error {
+// inspect refuses a server, or a handle, on which what was said to be done could be undone, or could be
+// unseen.
+func (s mysqlScripts) inspect(ctx context.Context, d *Driver, c *sql.Conn) error {
+	refuse := func(format string, args ...any) error {
+		return fmt.Errorf("%s: %s: %w", d.cfg.Name, fmt.Sprintf(format, args...), store.ErrInvalid)
+	}
+	if s.begin == "" {
+		_, err := c.ExecContext(ctx, "SET @muster_n = 0; SET @muster_n = 1")
+		if d.cfg.Dialect.code(err) == "1064" { // a fault of grammar
+			return refuse("the handle doesn't allow several statements in one message, without which a lock could be held while a client is waited for: make it with multiStatements")
+		}
+		if err != nil {
+			return err
+		}
+	}
 	set, err := mysqlSettings(ctx, c)
 	if err != nil {
 		return err
-	}
-	refuse := func(format string, args ...any) error {
-		return fmt.Errorf("%s: %s: %w", d.cfg.Name, fmt.Sprintf(format, args...), store.ErrInvalid)
 	}
 	on := func(name string) bool { return set[name] == "ON" || set[name] == "1" }
 	packet, _ := strconv.Atoi(set["max_allowed_packet"])
