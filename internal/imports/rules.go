@@ -67,7 +67,7 @@ var Rules = []Rule{
 		Why: "it holds a test only, which is free to import anything; nobody imports it",
 	},
 	{
-		Who: "store/sqlstore/mysql/queues",
+		Who: "store/sqlstore/*/queues",
 		Why: "it holds a test only, which is free to import anything; nobody imports it",
 	},
 	{

@@ -23,6 +23,8 @@ type Dialect struct {
 	create func(ctx context.Context, d *Driver, c *sql.Conn) error
 	// inspect refuses a server whose settings break promises.
 	inspect func(ctx context.Context, d *Driver, c *sql.Conn) error
+	// allowed refuses a user who lacks rights on the tables; nil: that shows with the first request.
+	allowed func(ctx context.Context, d *Driver, c *sql.Conn) error
 	// apply does a batch of writes, of which it says what became of each, in one transaction.
 	apply func(ctx context.Context, d *Driver, c *sql.Conn, writes []store.Write, mark int64) (applied, error)
 	// prune forgets the changes up to a revision, unless somebody did.

@@ -50,6 +50,7 @@ var PostgreSQL = &Dialect{
 	create:  postgresCreate,
 	fault:   postgresFault,
 	inspect: postgresInspect,
+	allowed: postgresAllowed,
 	apply:   postgresApply,
 	prune:   postgresPrune,
 	end:     postgresEnd,
@@ -256,6 +257,18 @@ func postgresInspect(ctx context.Context, d *Driver, c *sql.Conn) error {
 		d.cfg.Logger.Warn("PostgreSQL's fsync is off: after a crash of its machine the store may be damaged, and two may lead", "store", d.cfg.Name)
 	}
 	return nil
+}
+
+func postgresAllowed(ctx context.Context, d *Driver, c *sql.Conn) error {
+	var user string
+	var allowed bool
+	err := c.QueryRowContext(ctx, d.cfg.Dialect.tables(d.cfg.Names, `SELECT current_user::text, bool_and(has_table_privilege(name, right_to))
+		FROM unnest(ARRAY['{meta}', '{records}', '{sessions}', '{changes}']) AS name, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS right_to`)).Scan(&user, &allowed)
+	if err == nil && !allowed {
+		err = fmt.Errorf("%s: user %q lacks rights on the tables: let their owner say GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %q: %w", d.cfg.Name, user,
+			d.cfg.Dialect.tables(d.cfg.Names, "{meta}, {records}, {sessions}, {changes}"), user, store.ErrUnauthorized)
+	}
+	return err
 }
 
 // sqlState gives the code that clients give an error of the server's.

@@ -23,6 +23,12 @@ func (d *Driver) prepare(ctx context.Context) (meta, error) {
 				return meta{}, err
 			}
 		}
+		if err != nil {
+			return meta{}, err
+		}
+		if d.cfg.Dialect.allowed != nil {
+			err = d.cfg.Dialect.allowed(ctx, d, c)
+		}
 		return m, err
 	})
 }
