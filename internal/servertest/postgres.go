@@ -3,6 +3,7 @@ package servertest
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -52,14 +53,18 @@ func PostgreSQLWith(settings ...string) *Kind {
 	}
 }
 
-// PostgreSQLStandby is a hot standby of a server that runs, which it follows without the server's
-// waiting for it.
-func PostgreSQLStandby(primary *Server) *Kind {
+// PostgreSQLStandby is a hot standby of the server at an address, host:port, which it follows without the
+// server's waiting for it.
+func PostgreSQLStandby(primary string) *Kind {
 	k := PostgreSQLWith()
 	k.Name = "PostgreSQL standby"
 	k.Prepare = func(s *Server) error {
-		return s.Run(exec.Command(postgresProgram("pg_basebackup"), "-D", s.Dir, "-U", "postgres", "-h", "127.0.0.1",
-			"-p", strconv.Itoa(primary.Port(0)), "--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--wal-method=stream"))
+		at, port, err := net.SplitHostPort(primary)
+		if err != nil {
+			return err
+		}
+		return s.Run(exec.Command(postgresProgram("pg_basebackup"), "-D", s.Dir, "-U", "postgres", "-h", at,
+			"-p", port, "--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--wal-method=stream"))
 	}
 	return k
 }
