@@ -114,7 +114,10 @@ func TestOneOfThreeProcessesHasTheFlag(t *testing.T) {
 						up = append(up, i)
 					}
 				}
-				require.LessOrEqual(g, len(up), 1, "two have it")
+				// Between two looks the first may have lost it to the second: so look again.
+				if len(up) > 1 && flags[up[0]].Raised() {
+					g.Errorf("two have it")
+				}
 				return len(up) == 1
 			}, patience, 5*time.Millisecond)
 			require.NoError(g, flags[up[0]].Close())
