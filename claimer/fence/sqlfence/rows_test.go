@@ -12,14 +12,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 	_ "modernc.org/sqlite"
 
 	"github.com/muster-go/muster/claimer/fence"
 	"github.com/muster-go/muster/claimer/fence/sqlfence"
+	"github.com/muster-go/muster/internal/servertest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { servertest.VerifyTestMain(m) }
 
 var jobs = sqlfence.Rows{Table: "jobs", Key: "name"}
 

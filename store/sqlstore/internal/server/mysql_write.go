@@ -37,7 +37,7 @@ COMMIT AND NO CHAIN NO RELEASE;
 SELECT @muster_store, @muster_rev, @muster_said;
 `
 
-// mysqlAlive sets whether a write may be done at all: its owner, if it has one, must be there.
+// A write may be done if its owner, where it has one, is there.
 const (
 	mysqlNoOwner = `SET @muster_may = @muster_store IS NOT NULL;
 `
@@ -51,13 +51,10 @@ const (
 	SELECT %[1]s, %[2]s, @muster_rev, @muster_rev, %[3]s FROM DUAL
 	WHERE @muster_may > 0 AND NOT EXISTS (SELECT 1 FROM {records} WHERE name = %[1]s FOR UPDATE);
 SET @muster_n = ROW_COUNT();
-` + mysqlLogPut
+`
 	mysqlUpdate = `UPDATE {records} SET value = %[2]s, mod_rev = @muster_rev, session = %[3]s
 	WHERE name = %[1]s AND mod_rev = %[4]d AND @muster_may > 0;
 SET @muster_n = ROW_COUNT();
-` + mysqlLogPut
-	mysqlLogPut = `INSERT INTO {changes} (rev, name, mark, deleted, create_rev, mod_rev, session)
-	SELECT @muster_rev, name, %[5]d, 0, create_rev, mod_rev, session FROM {records} WHERE name = %[1]s AND @muster_n > 0 FOR UPDATE;
 `
 	mysqlDelete = `INSERT INTO {changes} (rev, name, mark, deleted, create_rev, mod_rev, session)
 	SELECT @muster_rev, name, %[5]d, 1, create_rev, mod_rev, session FROM {records}
@@ -68,6 +65,11 @@ DELETE FROM {records} WHERE name = %[1]s AND @muster_n > 0;
 	// mysqlSay adds what became of a write: done, conflict, or gone, the owner.
 	mysqlSay = `SET @muster_done = @muster_done + @muster_n,
 	@muster_said = CONCAT(@muster_said, IF(@muster_n > 0, 'd', IF(@muster_may > 0, 'c', 'g')));
+`
+	// mysqlLogPuts logs what was created and updated of the keys that it is given.
+	mysqlLogPuts = `INSERT INTO {changes} (rev, name, mark, deleted, create_rev, mod_rev, session)
+	SELECT @muster_rev, name, %d, 0, create_rev, mod_rev, session FROM {records}
+	WHERE name IN (%s) AND mod_rev = @muster_rev AND @muster_done > 0 FOR UPDATE;
 `
 )
 
@@ -131,15 +133,11 @@ func literal[T string | []byte | store.SessionID](b T) string { return fmt.Sprin
 
 func (s mysqlScripts) apply(ctx context.Context, d *Driver, c *sql.Conn, writes []store.Write, mark int64) (applied, error) {
 	a := applied{outcomes: make([]store.Outcome, len(writes))}
-	texts := mysqlWrites(d, writes, mark)
+	say := newMySQLWords(d, mark)
 	for from := 0; from < len(writes); {
-		var body strings.Builder
-		to := from
-		for ; to < len(writes) && (to == from || body.Len()+len(texts[to]) < mysqlMessage); to++ {
-			body.WriteString(texts[to])
-		}
-		told, err := s.run(ctx, d, c, body.String(), mark)
-		if err == nil && len(told.each) != to-from {
+		body, n := say.some(writes[from:])
+		told, err := s.run(ctx, d, c, body, mark)
+		if err == nil && len(told.each) != n {
 			err = errNoOutcome
 		}
 		if err != nil {
@@ -155,7 +153,7 @@ func (s mysqlScripts) apply(ctx context.Context, d *Driver, c *sql.Conn, writes 
 		for i, letter := range told.each {
 			a.outcomes[from+i] = mysqlOutcome(letter, told.rev.V)
 		}
-		from = to
+		from += n
 	}
 	return a, nil
 }
@@ -170,19 +168,51 @@ func mysqlOutcome(letter rune, rev uint64) store.Outcome {
 	return store.Outcome{Err: store.ErrSessionGone}
 }
 
-// mysqlWrites gives the statements of each write.
-func mysqlWrites(d *Driver, writes []store.Write, mark int64) []string {
-	noOwner, owner, say := d.names(mysqlNoOwner), d.names(mysqlOwner), d.names(mysqlSay)
-	kinds := map[store.WriteKind]string{store.Create: d.names(mysqlInsert), store.Update: d.names(mysqlUpdate), store.Delete: d.names(mysqlDelete)}
-	texts := make([]string, len(writes))
-	for i, w := range writes {
-		may := noOwner
-		if w.Kind != store.Delete && w.Session != "" {
-			may = fmt.Sprintf(owner, literal(w.Session))
-		}
-		texts[i] = may + fmt.Sprintf(kinds[w.Kind], literal(w.Key), literal(w.Value), literal(w.Session), w.If, mark) + say
+// mysqlWords are the statements of a batch, with the tables' names.
+type mysqlWords struct {
+	noOwner, owner, say, logPuts string
+	kinds                        map[store.WriteKind]string
+	mark                         int64
+}
+
+func newMySQLWords(d *Driver, mark int64) mysqlWords {
+	return mysqlWords{
+		noOwner: d.names(mysqlNoOwner), owner: d.names(mysqlOwner), say: d.names(mysqlSay), logPuts: d.names(mysqlLogPuts),
+		kinds: map[store.WriteKind]string{store.Create: d.names(mysqlInsert), store.Update: d.names(mysqlUpdate), store.Delete: d.names(mysqlDelete)},
+		mark:  mark,
 	}
-	return texts
+}
+
+// some gives the statements for as many of the writes as a message holds, one at least.
+func (m mysqlWords) some(writes []store.Write) (body string, n int) {
+	var b strings.Builder
+	var puts []string
+	said, keys := "", 0
+	for _, w := range writes {
+		key, may := literal(w.Key), m.noOwner
+		if w.Kind != store.Delete && w.Session != "" {
+			may = fmt.Sprintf(m.owner, literal(w.Session))
+		}
+		text := fmt.Sprintf(m.kinds[w.Kind], key, literal(w.Value), literal(w.Session), w.If, m.mark)
+		if n > 0 && b.Len()+keys+len(may)+len(text)+len(m.say) > mysqlMessage {
+			break
+		}
+		if may != said { // else it is known
+			b.WriteString(may)
+			said = may
+		}
+		b.WriteString(text)
+		b.WriteString(m.say)
+		if w.Kind != store.Delete {
+			puts = append(puts, key)
+			keys += len(key) + 1
+		}
+		n++
+	}
+	if len(puts) > 0 {
+		fmt.Fprintf(&b, m.logPuts, m.mark, strings.Join(puts, ","))
+	}
+	return b.String(), n
 }
 
 func (s mysqlScripts) endSessions(ctx context.Context, d *Driver, c *sql.Conn, which ending, mark int64) (bool, error) {
