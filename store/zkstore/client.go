@@ -229,16 +229,23 @@ func (c *client) why() error {
 	return c.over
 }
 
-// await waits until there is a connection.
-func (c *client) await(ctx context.Context) (*wire, error) {
+// want lets a session connect again, until it is given up.
+func (c *client) want() (giveUp func()) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.wanted++
 	c.announce()
-	defer func() {
+	return func() {
 		c.mu.Lock()
+		defer c.mu.Unlock()
 		c.wanted--
-		c.mu.Unlock()
-	}()
+	}
+}
+
+// await waits until there is a connection.
+func (c *client) await(ctx context.Context) (*wire, error) {
+	defer c.want()()
+	c.mu.Lock()
 	for {
 		up, over, last, w, changed := c.up, c.over, c.lastErr, c.wire, c.changed
 		c.mu.Unlock()
@@ -275,6 +282,7 @@ type answer[T any] struct {
 // it: refused, gone, or neither where it may have been done.
 func ask[T any](ctx context.Context, c *client, what string, f func(*zk.Conn) (T, error)) (T, error) {
 	var none T
+	defer c.want()() // till the end: a request that a broken connection left unsent waits for the next
 	w, err := c.await(ctx)
 	if err != nil {
 		return none, c.d.say(what, err)

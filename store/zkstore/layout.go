@@ -126,15 +126,11 @@ func (d *driver) prepare(ctx context.Context, c *client) error {
 	case !errors.Is(err, zk.ErrNoNode):
 		return err
 	}
-	for i, c2 := range d.cfg.root {
-		if c2 == '/' && i > 0 {
-			if err := d.create(ctx, c, d.cfg.root[:i], ""); err != nil {
-				return err
-			}
+	for i := 1; i <= len(d.cfg.root); i++ {
+		if i < len(d.cfg.root) && d.cfg.root[i] != '/' {
+			continue
 		}
-	}
-	if d.cfg.root != "" {
-		if err := d.create(ctx, c, d.cfg.root, ""); err != nil {
+		if err := d.create(ctx, c, d.cfg.root[:i], ""); err != nil {
 			return err
 		}
 	}

@@ -394,11 +394,14 @@ func (s *session) try(key string) (done func(err error)) {
 
 // prune forgets keys that were read, and that the session doesn't own, unless it may yet come to.
 func (s *session) prune(read []string, owned []store.Record) {
+	kept := make(map[string]bool, len(owned))
+	for _, r := range owned {
+		kept[r.Key] = true
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, key := range read {
-		a := s.keys[key]
-		if a != nil && a.seen && a.busy == 0 && !a.unknown && !slices.ContainsFunc(owned, func(r store.Record) bool { return r.Key == key }) {
+		if a := s.keys[key]; a != nil && a.seen && a.busy == 0 && !a.unknown && !kept[key] {
 			delete(s.keys, key)
 		}
 	}
