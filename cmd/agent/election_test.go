@@ -120,7 +120,7 @@ func TestVersionAndHelp(t *testing.T) {
 	help := l.run()
 	assert.Equal(t, 0, help.Wait())
 	for scheme := range openers() {
-		assert.Contains(t, help.stdout.String(), "\n  "+scheme+"://", "each store that the program links")
+		assert.Contains(t, help.stdout.String(), scheme+"://", "each store that the program links")
 	}
 	assert.NoDirExists(t, l.state)
 }

@@ -14,8 +14,8 @@ import (
 var engines = []struct{ scheme, example, what string }{
 	{"sqlite", "sqlite:///var/lib/muster/muster.db", "a SQLite file, for the processes of one machine"},
 	{"etcd", "etcd://h1:2379,h2:2379/prefix", "etcd"},
-	{"postgres", "postgres://user@host/database", "PostgreSQL"},
-	{"mysql", "mysql://user@host/database", "MariaDB or MySQL"},
+	{"postgres", "postgres://user@host/database", "PostgreSQL (postgresql:// too)"},
+	{"mysql", "mysql://user@host/database", "MariaDB or MySQL (mariadb:// too)"},
 	{"zk", "zk://h1:2181,h2:2181/root", "ZooKeeper"},
 	{"exhibitor", "exhibitor://host:8080/root", "ZooKeeper, whose servers Exhibitor lists"},
 	{"consul", "consul://host:8500/prefix", "Consul"},
