@@ -9,7 +9,7 @@ import (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if err := flag.Set("test.parallel", "12"); err != nil { // the tests wait, for the most part
+	if err := flag.Set("test.parallel", "4"); err != nil { // they wait, for the most part; but each runs many processes
 		panic(err)
 	}
 	enginestest.Main(m)

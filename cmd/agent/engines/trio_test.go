@@ -16,10 +16,10 @@ import (
 )
 
 // pollTime is how often tests look again at what can't be waited for.
-const pollTime = 5 * time.Millisecond
+const pollTime = 25 * time.Millisecond
 
 // trio is three agents that stand for one election, each with a line of its own to the store. Their
-// commands note when they lived; that of one ignores every signal that can be ignored. On a busy
+// commands note when they lived; those of one ignore every signal that can be ignored. On a busy
 // machine any of them may lose the leadership at any time, without anybody's doing.
 type trio struct {
 	t        testing.TB
@@ -35,12 +35,26 @@ func newTrio(t testing.TB, store *enginestest.Store, election string) *trio {
 		t: t, store: store, election: election, folder: t.TempDir(),
 		agents: map[string]*enginestest.Agent{}, lines: map[string]*enginestest.Line{},
 	}
-	for node, words := range map[string][]string{"box-1": nil, "box-2": nil, "box-3": {stamptest.Stubborn}} {
-		d.lines[node] = store.Line(t)
-		args := []string{"run", election, "--ttl", store.Engine.TTL.String(), "--node", node, "-o", "json", "--", os.Args[0], stamptest.Word, d.folder}
-		d.agents[node] = enginestest.Start(t, d.lines[node].URL, append(args, words...)...)
+	for _, node := range []string{"box-1", "box-2", stubborn} {
+		d.stand(node)
 	}
 	return d
+}
+
+// stubborn is the node whose commands ignore every signal that can be ignored.
+const stubborn = "box-3"
+
+// stand starts the node's agent.
+func (d *trio) stand(node string) {
+	d.t.Helper()
+	if d.lines[node] == nil {
+		d.lines[node] = d.store.Line(d.t)
+	}
+	args := []string{"run", d.election, "--ttl", d.store.Engine.TTL.String(), "--node", node, "-o", "json", "--", os.Args[0], stamptest.Word, d.folder}
+	if node == stubborn {
+		args = append(args, stamptest.Stubborn)
+	}
+	d.agents[node] = enginestest.Start(d.t, d.lines[node].URL, args...)
 }
 
 // leads waits until a command runs that began after the given moment (stamptest.Now) and is not the

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -40,7 +41,8 @@ func (b *agentBinary) path() (string, error) {
 		if b.folder, b.err = os.MkdirTemp("", "muster-test-agent-"); b.err != nil {
 			return
 		}
-		out, err := exec.Command("go", "build", "-o", b.folder, "github.com/muster-go/muster/cmd/agent").CombinedOutput()
+		args := slices.Concat([]string{"build", "-o", b.folder}, buildFlags, []string{"github.com/muster-go/muster/cmd/agent"})
+		out, err := exec.Command("go", args...).CombinedOutput()
 		if err != nil {
 			b.err = fmt.Errorf("building the agent: %w: %s", err, out)
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/muster-go/muster/internal/servertest"
 	"github.com/muster-go/muster/store"
 	"github.com/muster-go/muster/store/consulstore"
+	"github.com/muster-go/muster/store/sqlstore/mysql"
 	"github.com/muster-go/muster/store/sqlstore/postgres"
 )
 
@@ -25,8 +26,11 @@ func of(name, server string, ttl time.Duration, open store.Opener, k *servertest
 	}
 }
 
-var postgreSQL = of("PostgreSQL", "one server", time.Second, postgres.Open, servertest.PostgreSQLWith("fsync=on"),
+var postgreSQL = of("PostgreSQL", "one server", 2*time.Second, postgres.Open, servertest.PostgreSQLWith("fsync=on"),
 	func(addr string) string { return "postgres://postgres@" + addr + "/postgres?sslmode=disable" })
+
+var mariaDB = of("MariaDB", "one server", 2*time.Second, mysql.Open, servertest.MariaDBWith("--innodb-flush-method=fsync"),
+	func(addr string) string { return "mysql://root@" + addr + "/test" })
 
 var consul = of("Consul", "one server with session_ttl_min = 1 s (usual: 10 s)", time.Second, consulstore.Open, servertest.Consul,
 	func(addr string) string { return "consul://" + addr + "/lab" })

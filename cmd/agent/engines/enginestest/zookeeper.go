@@ -15,11 +15,11 @@ import (
 	"github.com/muster-go/muster/store/zkstore"
 )
 
-var zooKeeper = of("ZooKeeper", "one server with a tick of 100 ms (usual: 2 s)", time.Second, zkstore.Open, servertest.ZooKeeper,
+var zooKeeper = of("ZooKeeper", "one server with a tick of 100 ms (usual: 2 s)", 2*time.Second, zkstore.Open, servertest.ZooKeeper,
 	func(addr string) string { return "zk://" + addr + "/lab" })
 
 var exhibitor = Engine{
-	Name: "Exhibitor", Server: "its list of that ZooKeeper", TTL: time.Second, Opener: zkstore.OpenExhibitor, Missing: servertest.ZooKeeper.Missing,
+	Name: "Exhibitor", Server: "its list of that ZooKeeper", TTL: 2 * time.Second, Opener: zkstore.OpenExhibitor, Missing: servertest.ZooKeeper.Missing,
 	start: func(t testing.TB) *Store {
 		s := zooKeeper.start(t)
 		s.url = func(t testing.TB, addrs []string) string {

@@ -1,0 +1,5 @@
+//go:build !race
+
+package enginestest
+
+var buildFlags []string
