@@ -37,7 +37,7 @@ type Store struct {
 
 // Engines is the table.
 func Engines() []Engine {
-	return []Engine{sqlite, etcdOf("etcd", "one node", 1), etcdOf("etcd-3", "three nodes", 3), postgreSQL, mariaDB, consul}
+	return []Engine{sqlite, etcdOf("etcd", "one node", 1), etcdOf("etcd-3", "three nodes", 3), postgreSQL, mariaDB, zooKeeper, exhibitor, consul}
 }
 
 // Start starts a store of the test's own, which ends with it. The test is skipped, or fails, as
