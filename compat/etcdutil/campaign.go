@@ -10,6 +10,10 @@ import (
 	"github.com/muster-go/muster/store"
 )
 
+// everybody is the prefix of the candidates' keys, which are named after their leases: what stands before
+// that, keysOf the election, is the driver's business.
+const everybody = ""
+
 var errVanished = errors.New("its key is gone")
 
 // run is the candidate's life: it stands, with one lease after the other, until it is closed.
@@ -38,7 +42,7 @@ func (e *Election) run() {
 // watch keeps the crowd up to date.
 func (e *Election) watch() {
 	for e.ctx.Err() == nil {
-		err := e.keeper.st.Watch(e.ctx, e.crowd.prefix, e.crowd.heard)
+		err := e.keeper.st.Watch(e.ctx, everybody, e.crowd.heard)
 		if e.ctx.Err() != nil {
 			return
 		}
@@ -60,8 +64,7 @@ func (e *Election) stand() error {
 	if err != nil {
 		return err
 	}
-	key := e.crowd.prefix + string(lease.ID())
-	own, err := lease.Create(e.ctx, key, []byte(e.conf.Candidate))
+	own, err := lease.Create(e.ctx, string(lease.ID()), []byte(e.conf.Candidate))
 	if err != nil {
 		if e.ctx.Err() != nil {
 			return err // finish gives the lease up
@@ -146,13 +149,13 @@ func (c *candidacy) follow(leader store.Record) {
 		return
 	}
 	c.leader = leader
-	c.tell(ElectionEvent{LeaderKey: leader.Key, LeaderData: string(leader.Value)})
+	c.tell(ElectionEvent{LeaderKey: keysOf(c.conf.Election) + leader.Key, LeaderData: string(leader.Value)})
 }
 
 // decide leads if a read that shows the own key shows it first (R9), and etcd wasn't restored
 // lately under the eyes of this process (R5).
 func (c *candidacy) decide() (done bool, err error) {
-	snap, _, err := c.lease.Decide(c.ctx, c.crowd.prefix)
+	snap, _, err := c.lease.Decide(c.ctx, everybody)
 	var young *store.YoungError
 	switch {
 	case errors.As(err, &young):
@@ -164,7 +167,7 @@ func (c *candidacy) decide() (done bool, err error) {
 		c.retry = c.conf.Clock.After(again)
 		return false, nil
 	}
-	if place(candidates(c.crowd.prefix, snap.Records), c.own) != 0 {
+	if place(candidates(snap.Records), c.own) != 0 {
 		// The watch will tell; unless that has been told already, in another past.
 		c.retry = c.conf.Clock.After(again)
 		return false, nil
@@ -174,7 +177,7 @@ func (c *candidacy) decide() (done bool, err error) {
 	}
 	c.leading, c.leader = true, store.Record{}
 	c.conf.Logger.Debug("etcdutil: leads", "election", c.conf.Election, "key", c.own.Key)
-	c.tell(ElectionEvent{IsLeader: true, LeaderKey: c.own.Key, LeaderData: c.conf.Candidate})
+	c.tell(ElectionEvent{IsLeader: true, LeaderKey: keysOf(c.conf.Election) + c.own.Key, LeaderData: c.conf.Candidate})
 	return false, nil
 }
 

@@ -10,8 +10,7 @@ import (
 
 // crowd is the candidates of an election, as a watch tells of them.
 type crowd struct {
-	prefix string
-	news   chan struct{} // capacity 1
+	news chan struct{} // capacity 1
 
 	mu      sync.Mutex
 	records map[string]store.Record
@@ -70,15 +69,14 @@ func (c *crowd) queue() ([]store.Record, uint64) {
 	for _, r := range c.records {
 		all = append(all, r)
 	}
-	return candidates(c.prefix, all), c.rev
+	return candidates(all), c.rev
 }
 
 // candidates gives those of the records that are candidates of this election, in the order in which
 // they came (R9): elections may have names that go on with a "/", and theirs come with a read.
-func candidates(prefix string, records []store.Record) []store.Record {
+func candidates(records []store.Record) []store.Record {
 	own := slices.DeleteFunc(slices.Clone(records), func(r store.Record) bool {
-		name, below := strings.CutPrefix(r.Key, prefix)
-		return !below || name == "" || strings.Contains(name, "/")
+		return r.Key == "" || strings.Contains(r.Key, "/")
 	})
 	slices.SortFunc(own, store.CompareRecords)
 	return own

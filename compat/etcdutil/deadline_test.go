@@ -172,26 +172,32 @@ func TestTwoNeverLeadAtOnceWhateverFails(t *testing.T) {
 }
 
 func TestR5AfterARestoreWhoSawTheStoreBeforeWaits(t *testing.T) {
-	in(t, func(w world) {
-		snap := w.service.Snapshot()
-		heard1, heard2 := newEvents(), newEvents()
-		one, _ := w.stand("one", heard1)
-		two, _ := w.stand("two", heard2)
-		heard1.all()
-		heard2.all()
-		w.service.Restore(snap)
-		synctest.Wait()
-		assert.False(t, one.IsLeader(), "at once")
-		require.Equal(t, lowered, heard1.next(t))
-		restored := time.Now()
-		for !one.IsLeader() && !two.IsLeader() {
-			time.Sleep(10 * time.Millisecond)
-			require.Less(t, time.Since(restored), 4*ttl)
-		}
-		assert.Greater(t, time.Since(restored), ttl*3/2, "a holder that hasn't heard may lead until then")
-		one.Close()
-		two.Close()
-	})
+	for name, damage := range map[string]func(w world){
+		"restored": func(w world) { w.service.Restore(w.earlier) },
+		"wiped":    func(w world) { w.service.Wipe() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			in(t, func(w world) {
+				w.earlier = w.service.Snapshot()
+				heard := newEvents()
+				one, _ := w.stand("one", heard)
+				two, _ := w.stand("two", nil)
+				heard.all()
+				damage(w)
+				synctest.Wait()
+				assert.False(t, one.IsLeader(), "at once")
+				require.Equal(t, lowered, heard.next(t))
+				began := time.Now()
+				for !one.IsLeader() && !two.IsLeader() {
+					time.Sleep(10 * time.Millisecond)
+					require.Less(t, time.Since(began), 4*ttl)
+				}
+				assert.Greater(t, time.Since(began), ttl*3/2, "a holder that hasn't heard may lead until then")
+				one.Close()
+				two.Close()
+			})
+		})
+	}
 }
 
 func TestAnUnansweredCreateLeavesNoGhost(t *testing.T) {

@@ -137,7 +137,8 @@ func NewElection(ctx context.Context, client *etcd.Client, conf ElectionConfig) 
 // IsLeader stays false.
 func NewElectionAsync(client *etcd.Client, conf ElectionConfig) *Election {
 	open := func(conf ElectionConfig) (store.Driver, func(), error) {
-		driver, err := etcdstore.New(etcdstore.Config{Client: client, Clock: conf.Clock, Logger: conf.Logger})
+		prefix := strings.TrimSuffix(keysOf(conf.Election), "/")
+		driver, err := etcdstore.New(etcdstore.Config{Client: client, Prefix: prefix, Clock: conf.Clock, Logger: conf.Logger})
 		return driver, func() { client.ActiveConnection().ResetConnectBackoff() }, err
 	}
 	return newElection(open, conf)
@@ -189,11 +190,10 @@ func newElection(open func(ElectionConfig) (store.Driver, func(), error), conf E
 }
 
 func (e *Election) open(open func(ElectionConfig) (store.Driver, func(), error)) error {
-	e.crowd.prefix = keysOf(e.conf.Election)
 	e.crowd.news = make(chan struct{}, 1)
 	driver, nudge, err := open(e.conf)
 	if err == nil {
-		e.keeper, err = openKeeper(driver, e.crowd.prefix+"revision", e.ttl, e.conf.Clock, e.conf.Logger, nudge)
+		e.keeper, err = openKeeper(driver, "revision", e.ttl, e.conf.Clock, e.conf.Logger, nudge)
 	}
 	if err != nil {
 		return fmt.Errorf("etcdutil: election %q: %w", e.conf.Election, err)
@@ -287,8 +287,8 @@ func (e *Election) fail(err error) {
 	e.tell(ElectionEvent{Err: err})
 }
 
-// keysOf is what the keys of an election's candidates begin with. They are the original's, to the
-// letter, and not made of segments as those of a store are; etcd's driver takes any.
+// keysOf is what the keys of an election's candidates begin with, to the letter as the original has it:
+// a name's "/" stays one.
 func keysOf(election string) string { return "/elections/" + election + "/" }
 
 // finish ends the election, once it is closed. Others can lead only after the observer has heard that
