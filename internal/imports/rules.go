@@ -47,6 +47,10 @@ var Rules = []Rule{
 		Why: "it holds a test only, which is free to import anything; nobody imports it",
 	},
 	{
+		Who: "store/consulstore/rest",
+		Why: "it holds a test only, which is free to import anything; nobody imports it",
+	},
+	{
 		Who: "store/etcdstore/queues",
 		Why: "it holds a test only, which is free to import anything; nobody imports it",
 	},

@@ -237,7 +237,7 @@ func (f *feed) blocking(index uint64) func(context.Context) *api.QueryOptions {
 // and after some that told nothing. (Where nothing is below a prefix, Consul answers when something
 // happens beside it.)
 func (f *feed) pause(ctx context.Context, records, idle int) {
-	wait := time.Duration(records) * 20 * time.Microsecond
+	wait := time.Duration(records) * 100 * time.Microsecond
 	if idle > 1 {
 		wait = mostPause
 	}

@@ -2,6 +2,7 @@ package consulstore_test
 
 import (
 	"context"
+	"flag"
 	"log/slog"
 	"net/url"
 	"testing"
@@ -17,6 +18,10 @@ import (
 
 func TestMain(m *testing.M) {
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // which Open logs to
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil { // the tests wait, for the most part
+		panic(err)
+	}
 	servertest.VerifyTestMain(m)
 }
 

@@ -2,6 +2,7 @@ package queues
 
 import (
 	"context"
+	"flag"
 	"log/slog"
 	"sync"
 	"testing"
@@ -18,6 +19,10 @@ import (
 
 func TestMain(m *testing.M) {
 	slog.SetDefault(slog.New(slog.DiscardHandler))
+	flag.Parse()
+	if err := flag.Set("test.parallel", "4"); err != nil { // the tests wait, for the most part
+		panic(err)
+	}
 	servertest.VerifyTestMain(m)
 }
 
@@ -25,7 +30,7 @@ func TestQueueOnConsulPassesTheKit(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute: left out by -short")
 	}
-	const ttl = 2 * time.Second
+	const ttl = 1500 * time.Millisecond
 	server := servertest.Shared(t, servertest.Consul)
 	log := slog.New(slog.DiscardHandler)
 	var mu sync.Mutex
