@@ -17,7 +17,7 @@ import (
 func TestConformance(t *testing.T) {
 	server := servertest.Start(t, servertest.ZooKeeper)
 	storetest.Run(t, storetest.Harness{
-		Open:  func(t testing.TB) store.Driver { return through(t, server) },
+		Open:  func(t testing.TB) store.Driver { return through(t, server, "/muster/test") },
 		Clock: bootclock.Clock,
 		TTL:   time.Second,
 		Expire: func(t testing.TB, id store.SessionID) {

@@ -75,25 +75,26 @@ func openExhibitor(t *testing.T, rawURL string) (store.Driver, error) {
 func TestExhibitor(t *testing.T) {
 	t.Parallel()
 	server := servertest.Shared(t, servertest.ZooKeeper)
+	at := root("exhibited")
 
 	t.Run("says where ZooKeeper is", func(t *testing.T) {
 		e := newExhibitor(t, listing(t, server.Port(0), "127.0.0.1"))
-		d, err := openExhibitor(t, "exhibitor://"+e.host()+"/exhibited")
+		d, err := openExhibitor(t, "exhibitor://"+e.host()+at)
 		require.NoError(t, err)
 		create(t, d, "a", "")
 		require.NoError(t, d.Close())
-		direct := open(t, "zk://"+server.Addr()+"/exhibited")
+		direct := open(t, "zk://"+server.Addr()+at)
 		defer func() { require.NoError(t, direct.Close()) }()
 		assert.Equal(t, []string{"a"}, keys(t, direct, ""))
 	})
 	t.Run("one that answers is enough", func(t *testing.T) {
 		e := newExhibitor(t, listing(t, server.Port(0), "127.0.0.1"))
-		d, err := openExhibitor(t, "exhibitor://127.0.0.1:1,"+e.host()+"/exhibited")
+		d, err := openExhibitor(t, "exhibitor://127.0.0.1:1,"+e.host()+at)
 		require.NoError(t, err)
 		require.NoError(t, d.Close())
 	})
 	t.Run("that is away says so", func(t *testing.T) {
-		_, err := openExhibitor(t, "exhibitor://127.0.0.1:1/exhibited")
+		_, err := openExhibitor(t, "exhibitor://127.0.0.1:1"+at)
 		require.ErrorIs(t, err, store.ErrUnreachable)
 		require.ErrorContains(t, err, "exhibitor 127.0.0.1:1: ")
 	})
@@ -101,19 +102,19 @@ func TestExhibitor(t *testing.T) {
 		"no JSON": "<html>", "no port": `{"servers":["127.0.0.1"]}`, "a nameless server": `{"servers":[""],"port":2181}`,
 	} {
 		t.Run("whose answer has "+name+" is refused", func(t *testing.T) {
-			_, err := openExhibitor(t, "exhibitor://"+newExhibitor(t, answer).host()+"/exhibited")
+			_, err := openExhibitor(t, "exhibitor://"+newExhibitor(t, answer).host()+at)
 			require.ErrorIs(t, err, zkstore.ErrBadResponse)
 		})
 	}
 	t.Run("that isn't well is refused", func(t *testing.T) {
 		e := newExhibitor(t, "")
 		e.now(http.StatusInternalServerError, "")
-		_, err := openExhibitor(t, "exhibitor://"+e.host()+"/exhibited")
+		_, err := openExhibitor(t, "exhibitor://"+e.host()+at)
 		require.ErrorIs(t, err, zkstore.ErrBadResponse)
 		require.ErrorContains(t, err, "500")
 	})
 	t.Run("that lists nobody is refused", func(t *testing.T) {
-		_, err := openExhibitor(t, "exhibitor://"+newExhibitor(t, listing(t, 2181)).host()+"/exhibited")
+		_, err := openExhibitor(t, "exhibitor://"+newExhibitor(t, listing(t, 2181)).host()+at)
 		require.ErrorIs(t, err, zkstore.ErrEmptyServerList)
 	})
 }
@@ -122,13 +123,12 @@ func TestExhibitorsChangesAreFollowedAndItsLatestListIsKeptWhileItIsAway(t *test
 	t.Parallel()
 	server := servertest.Shared(t, servertest.ZooKeeper)
 	first, second := servertest.NewProxy(t, server.Addr()), servertest.NewProxy(t, server.Addr())
-	at := func(p *servertest.Proxy) string { return "zk://" + p.Endpoint() }
 	list := func(p *servertest.Proxy) string {
-		host, port, _ := strings.Cut(strings.TrimPrefix(at(p), "zk://"), ":")
+		host, port, _ := strings.Cut(p.Endpoint(), ":")
 		return `{"servers":["` + host + `"],"port":` + port + `}`
 	}
 	e := newExhibitor(t, list(first))
-	d, err := openExhibitor(t, "exhibitor://"+e.host()+"/followed?poll=20ms")
+	d, err := openExhibitor(t, "exhibitor://"+e.host()+root("followed")+"?poll=20ms")
 	require.NoError(t, err)
 	defer func() { require.NoError(t, d.Close()) }()
 	id, err := d.Grant(t.Context(), 30*time.Second)

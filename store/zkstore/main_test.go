@@ -2,6 +2,7 @@ package zkstore_test
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"net/url"
 	"testing"
@@ -31,6 +32,9 @@ func tryOpen(rawURL string) (store.Driver, error) {
 	return store.Openers{"zk": zkstore.Open}.OpenDriver(context.Background(), rawURL, bootclock.Clock)
 }
 
+// root gives a root that no other run of a test has.
+func root(name string) string { return "/" + name + "-" + rand.Text()[:8] }
+
 // client is a driver that takes its proxy along when it is closed.
 type client struct {
 	store.Driver
@@ -42,8 +46,8 @@ func (c *client) Close() error {
 	return c.Driver.Close()
 }
 
-func through(t testing.TB, s *servertest.Server) *client {
+func through(t testing.TB, s *servertest.Server, at string) *client {
 	t.Helper()
 	proxy := servertest.NewProxy(t, s.Addr())
-	return &client{open(t, (&url.URL{Scheme: "zk", Host: proxy.Endpoint(), Path: "/muster/test"}).String()), proxy}
+	return &client{open(t, (&url.URL{Scheme: "zk", Host: proxy.Endpoint(), Path: at}).String()), proxy}
 }

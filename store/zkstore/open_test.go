@@ -45,7 +45,7 @@ func TestOpen(t *testing.T) {
 		}
 	})
 	t.Run("one host that answers is enough", func(t *testing.T) {
-		d := open(t, "zk://127.0.0.1:1,"+server.Addr()+"/enough")
+		d := open(t, "zk://127.0.0.1:1,"+server.Addr()+root("enough"))
 		create(t, d, "a", "")
 		require.NoError(t, d.Close())
 	})
@@ -66,22 +66,24 @@ func TestOpen(t *testing.T) {
 		require.ErrorIs(t, err, store.ErrUnreachable)
 	})
 	t.Run("the root may have several parts or none, and no store sees another's", func(t *testing.T) {
-		for _, root := range []string{"", "/", "/roots", "/roots/one", "/roots/one-more/", "/with%20space"} {
-			d := open(t, "zk://"+server.Addr()+root)
-			create(t, d, "key/of/"+store.Escape(root), "")
+		base := root("roots")
+		for _, at := range []string{"", "/", base, base + "/one", base + "/one-more/", base + "/with%20space"} {
+			d := open(t, "zk://"+server.Addr()+at)
+			write(t, d, store.Write{Kind: store.Create, Key: "key/of/" + store.Escape(base+at)})
 			require.NoError(t, d.Close())
 		}
-		d := open(t, "zk://"+server.Addr()+"/roots/one")
+		d := open(t, "zk://"+server.Addr()+base+"/one")
 		defer func() { require.NoError(t, d.Close()) }()
-		assert.Equal(t, []string{"key/of/%2Froots%2Fone"}, keys(t, d, ""))
+		assert.Equal(t, []string{"key/of/" + store.Escape(base+base+"/one")}, keys(t, d, ""))
 	})
 	t.Run("a root that is another program's is refused", func(t *testing.T) {
 		conn := raw(t, server.Addr())
-		for _, path := range []string{"/theirs", "/theirs/format"} {
+		at := root("theirs")
+		for _, path := range []string{at, at + "/format"} {
 			_, err := conn.Create(path, []byte("dear diary"), 0, zk.WorldACL(zk.PermAll))
 			require.NoError(t, err)
 		}
-		_, err := tryOpen("zk://" + server.Addr() + "/theirs")
+		_, err := tryOpen("zk://" + server.Addr() + at)
 		require.ErrorIs(t, err, store.ErrInvalid)
 		require.ErrorContains(t, err, "choose another root")
 	})
@@ -90,11 +92,11 @@ func TestOpen(t *testing.T) {
 func TestOpenWithAUser(t *testing.T) {
 	t.Parallel()
 	server := servertest.Shared(t, servertest.ZooKeeper)
-	at := "@" + server.Addr()
+	at, private := "@"+server.Addr(), root("users")+"/private"
 	file := filepath.Join(t.TempDir(), "password")
 	require.NoError(t, os.WriteFile(file, []byte("secret\n"), 0o600))
 
-	d := open(t, "zk://muster"+at+"/users/private?password-file="+url.QueryEscape(file))
+	d := open(t, "zk://muster"+at+private+"?password-file="+url.QueryEscape(file))
 	defer func() { require.NoError(t, d.Close()) }()
 	id, err := d.Grant(t.Context(), 30*time.Second)
 	require.NoError(t, err)
@@ -102,9 +104,9 @@ func TestOpenWithAUser(t *testing.T) {
 	require.NoError(t, d.Renew(t.Context(), id))
 
 	for name, rawURL := range map[string]string{
-		"nobody":           "zk://" + server.Addr() + "/users/private",
-		"a wrong password": "zk://muster:wrong-secret" + at + "/users/private",
-		"somebody else":    "zk://other:secret" + at + "/users/private",
+		"nobody":           "zk://" + server.Addr() + private,
+		"a wrong password": "zk://muster:wrong-secret" + at + private,
+		"somebody else":    "zk://other:secret" + at + private,
 	} {
 		t.Run(name+" is not let in", func(t *testing.T) {
 			_, err := tryOpen(rawURL)
@@ -113,19 +115,20 @@ func TestOpenWithAUser(t *testing.T) {
 		})
 	}
 	t.Run("others can read what is readable, and only that", func(t *testing.T) {
-		d := open(t, "zk://muster:secret"+at+"/readable?readable=true")
+		readable := root("readable")
+		d := open(t, "zk://muster:secret"+at+readable+"?readable=true")
 		defer func() { require.NoError(t, d.Close()) }()
 		conn := raw(t, server.Addr())
-		_, _, err := conn.Get("/readable/format")
+		_, _, err := conn.Get(readable + "/format")
 		require.NoError(t, err)
-		_, err = conn.Set("/readable/format", nil, -1)
+		_, err = conn.Set(readable+"/format", nil, -1)
 		require.ErrorIs(t, err, zk.ErrNoAuth)
-		_, _, err = conn.Get("/users/private/format")
+		_, _, err = conn.Get(private + "/format")
 		require.ErrorIs(t, err, zk.ErrNoAuth)
 	})
 	t.Run("comes back after a break of its connections", func(t *testing.T) {
 		proxy := servertest.NewProxy(t, server.Addr())
-		d := open(t, "zk://muster:secret@"+proxy.Endpoint()+"/users/private")
+		d := open(t, "zk://muster:secret@"+proxy.Endpoint()+private)
 		defer func() { require.NoError(t, d.Close()) }()
 		id, err := d.Grant(t.Context(), 30*time.Second)
 		require.NoError(t, err)

@@ -124,7 +124,7 @@ func TestR8ALeaseOnAFollowerThatIsCutOffEndsByItsOwnDeadline(t *testing.T) {
 // What a follower heard of a session in the latest half tick dies with it.
 func TestR8ARenewalCountsOnlyOnceAnEarlierOneIsKnownToTheLeader(t *testing.T) {
 	t.Parallel()
-	d := open(t, "zk://"+servertest.Shared(t, servertest.ZooKeeper).Addr()+"/r8")
+	d := open(t, "zk://"+servertest.Shared(t, servertest.ZooKeeper).Addr()+root("r8"))
 	defer func() { require.NoError(t, d.Close()) }()
 	id, err := d.Grant(t.Context(), 8*time.Second)
 	require.NoError(t, err)
@@ -143,14 +143,15 @@ func TestR8ARenewalCountsOnlyOnceAnEarlierOneIsKnownToTheLeader(t *testing.T) {
 func TestASessionThatNobodyRenewsEndsThoughItsProcessLives(t *testing.T) {
 	t.Parallel()
 	server := servertest.Shared(t, servertest.ZooKeeper)
-	d := open(t, "zk://"+server.Addr()+"/idle")
+	at := root("idle")
+	d := open(t, "zk://"+server.Addr()+at)
 	defer func() { require.NoError(t, d.Close()) }()
 	id, err := d.Grant(t.Context(), 2*time.Second)
 	require.NoError(t, err)
 	create(t, d, "a", id)
 	watcher := raw(t, server.Addr())
 	require.Eventually(t, func() bool {
-		there, _, err := watcher.Exists("/idle/sessions/" + string(id))
+		there, _, err := watcher.Exists(at + "/sessions/" + string(id))
 		return err == nil && !there
 	}, 30*time.Second, 10*time.Millisecond)
 	require.Empty(t, keys(t, d, ""))
@@ -160,20 +161,27 @@ func TestASessionThatNobodyRenewsEndsThoughItsProcessLives(t *testing.T) {
 func TestRevokeWorksThoughTheSessionHasNoConnection(t *testing.T) {
 	t.Parallel()
 	server := servertest.Shared(t, servertest.ZooKeeper)
-	d := through(t, server)
+	at := root("revoked")
+	d, other := through(t, server, at), open(t, "zk://"+server.Addr()+at)
 	defer func() { require.NoError(t, d.Close()) }()
-	other := open(t, "zk://"+server.Addr()+"/muster/test")
 	defer func() { require.NoError(t, other.Close()) }()
 	id, err := d.Grant(t.Context(), 30*time.Second)
 	require.NoError(t, err)
 	create(t, d, "revoked/a", id)
 	create(t, d, "revoked/b", id)
 	d.proxy.BlackHole()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	outcomes, err := d.Apply(ctx, []store.Write{{Kind: store.Create, Key: "revoked/late", Session: id}})
+	require.NoError(t, err)
+	require.Error(t, outcomes[0].Err)
+	require.NotErrorIs(t, outcomes[0].Err, store.ErrRefused, "it is on its way")
 	require.NoError(t, other.Revoke(t.Context(), id))
 	assert.Empty(t, keys(t, other, "revoked/"))
 	d.proxy.Heal()
 	require.ErrorIs(t, d.Renew(t.Context(), id), store.ErrSessionGone)
-	outcomes, err := d.Apply(t.Context(), []store.Write{{Kind: store.Create, Key: "revoked/c", Session: id}})
+	assert.Empty(t, keys(t, other, "revoked/"), "what arrived late wasn't done")
+	outcomes, err = d.Apply(t.Context(), []store.Write{{Kind: store.Create, Key: "revoked/c", Session: id}})
 	require.NoError(t, err)
 	require.ErrorIs(t, outcomes[0].Err, store.ErrSessionGone)
 	assert.Empty(t, keys(t, other, "revoked/"))
@@ -181,7 +189,7 @@ func TestRevokeWorksThoughTheSessionHasNoConnection(t *testing.T) {
 
 func TestAnotherDriversSession(t *testing.T) {
 	t.Parallel()
-	url := "zk://" + servertest.Shared(t, servertest.ZooKeeper).Addr() + "/foreign"
+	url := "zk://" + servertest.Shared(t, servertest.ZooKeeper).Addr() + root("foreign")
 	d, other := open(t, url), open(t, url)
 	defer func() { require.NoError(t, d.Close()) }()
 	defer func() { require.NoError(t, other.Close()) }()
@@ -210,7 +218,7 @@ func TestAnotherDriversSession(t *testing.T) {
 // The session's own connection stands, and doesn't know yet.
 func TestNothingIsWrittenInTheNameOfASessionThatWasRevokedElsewhere(t *testing.T) {
 	t.Parallel()
-	url := "zk://" + servertest.Shared(t, servertest.ZooKeeper).Addr() + "/elsewhere"
+	url := "zk://" + servertest.Shared(t, servertest.ZooKeeper).Addr() + root("elsewhere")
 	d, other := open(t, url), open(t, url)
 	defer func() { require.NoError(t, d.Close()) }()
 	defer func() { require.NoError(t, other.Close()) }()

@@ -23,7 +23,7 @@ func within(t *testing.T, what string, f func()) {
 
 func TestNothingWaitsForAServerThatIsSilent(t *testing.T) {
 	t.Parallel()
-	d := through(t, servertest.Shared(t, servertest.ZooKeeper))
+	d := through(t, servertest.Shared(t, servertest.ZooKeeper), root("silence"))
 	id, err := d.Grant(t.Context(), 40*time.Second)
 	require.NoError(t, err)
 	create(t, d, "silence/a", id)
@@ -77,7 +77,8 @@ func TestNothingWaitsForAServerThatIsSilent(t *testing.T) {
 func TestAServerThatFallsSilentIsGivenUp(t *testing.T) {
 	t.Parallel()
 	server := servertest.Shared(t, servertest.ZooKeeper)
-	d, other := through(t, server), open(t, "zk://"+server.Addr()+"/muster/test")
+	at := root("silent")
+	d, other := through(t, server, at), open(t, "zk://"+server.Addr()+at)
 	defer func() { require.NoError(t, d.Close()) }()
 	defer func() { require.NoError(t, other.Close()) }()
 	events := make(chan store.Event, 100)

@@ -44,7 +44,7 @@ func keys(t testing.TB, d store.Driver, prefix string) []string {
 // A node that is made again begins with the version of the one before.
 func TestAConditionNeverHoldsForARecordThatWasMadeAgain(t *testing.T) {
 	t.Parallel()
-	d := open(t, "zk://"+servertest.Shared(t, servertest.ZooKeeper).Addr()+"/again")
+	d := open(t, "zk://"+servertest.Shared(t, servertest.ZooKeeper).Addr()+root("again"))
 	defer func() { require.NoError(t, d.Close()) }()
 	id, err := d.Grant(t.Context(), 30*time.Second)
 	require.NoError(t, err)
@@ -75,7 +75,7 @@ func TestAConditionNeverHoldsForARecordThatWasMadeAgain(t *testing.T) {
 // Who goes after another one's sequence number sees it wrap; who goes by creation doesn't.
 func TestTheOrderIsThatOfCreationAlsoAfterAChangeOfOwner(t *testing.T) {
 	t.Parallel()
-	d := open(t, "zk://"+servertest.Shared(t, servertest.ZooKeeper).Addr()+"/order")
+	d := open(t, "zk://"+servertest.Shared(t, servertest.ZooKeeper).Addr()+root("order"))
 	defer func() { require.NoError(t, d.Close()) }()
 	id, err := d.Grant(t.Context(), 30*time.Second)
 	require.NoError(t, err)
@@ -95,13 +95,14 @@ func TestTheOrderIsThatOfCreationAlsoAfterAChangeOfOwner(t *testing.T) {
 func TestBucketsThatZooKeeperDeletedAreMadeAgain(t *testing.T) {
 	t.Parallel()
 	server := servertest.Shared(t, servertest.ZooKeeper)
-	d := open(t, "zk://"+server.Addr()+"/buckets")
+	at := root("buckets")
+	d := open(t, "zk://"+server.Addr()+at)
 	defer func() { require.NoError(t, d.Close()) }()
 	rev := create(t, d, "a/b/c", "")
 	write(t, d, store.Write{Kind: store.Delete, Key: "a/b/c", If: rev})
 	conn := raw(t, server.Addr())
 	require.Eventually(t, func() bool {
-		all, _, err := conn.Children("/buckets/records")
+		all, _, err := conn.Children(at + "/records")
 		return err == nil && len(all) == 0
 	}, time.Minute, 10*time.Millisecond, "the server looks for empty ones every second")
 	create(t, d, "a/b/c", "")
@@ -111,15 +112,35 @@ func TestBucketsThatZooKeeperDeletedAreMadeAgain(t *testing.T) {
 func TestWhatIsNoRecordIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	server := servertest.Shared(t, servertest.ZooKeeper)
-	d := open(t, "zk://"+server.Addr()+"/strange")
+	at := root("strange")
+	d := open(t, "zk://"+server.Addr()+at)
 	defer func() { require.NoError(t, d.Close()) }()
 	create(t, d, "a/b", "")
 	conn := raw(t, server.Addr())
-	for _, path := range []string{"/strange/records/junk", "/strange/records/d-a/b-00", "/strange/records/d-a/b-00/junk"} {
-		_, err := conn.Create(path, []byte("junk"), 0, zk.WorldACL(zk.PermAll))
+	for _, path := range []string{"/records/junk", "/records/d-a/b-00", "/records/d-a/b-00/junk"} {
+		_, err := conn.Create(at+path, []byte("junk"), 0, zk.WorldACL(zk.PermAll))
 		if !errors.Is(err, zk.ErrNodeExists) {
 			require.NoError(t, err)
 		}
 	}
 	assert.Equal(t, []string{"a/b"}, keys(t, d, ""))
+}
+
+func TestValuesMayBeAsLargeAsTheLimitsSay(t *testing.T) {
+	t.Parallel()
+	d := open(t, "zk://"+servertest.Shared(t, servertest.ZooKeeper).Addr()+root("large"))
+	defer func() { require.NoError(t, d.Close()) }()
+	id, err := d.Grant(t.Context(), 30*time.Second)
+	require.NoError(t, err)
+	most := make([]byte, d.Limits().MaxValue)
+	rev := write(t, d, store.Write{Kind: store.Create, Key: "a", Value: most, Session: id})
+	rev = write(t, d, store.Write{Kind: store.Update, Key: "a", If: rev, Value: most, Session: id})
+	write(t, d, store.Write{Kind: store.Update, Key: "a", If: rev, Value: most})
+	snapshot, err := d.List(t.Context(), "a")
+	require.NoError(t, err)
+	require.Len(t, snapshot.Records, 1)
+	assert.Len(t, snapshot.Records[0].Value, len(most))
+	outcomes, err := d.Apply(t.Context(), []store.Write{{Kind: store.Create, Key: "b", Value: append(most, 0)}})
+	require.NoError(t, err)
+	require.ErrorIs(t, outcomes[0].Err, store.ErrInvalid)
 }
