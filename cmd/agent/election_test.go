@@ -111,7 +111,7 @@ func TestVersionAndHelp(t *testing.T) {
 	var version struct{ Version, Go string }
 	require.NoError(t, json.Unmarshal([]byte(l.run("version", "-o", "json").stdout.String()), &version))
 	assert.NotEmpty(t, version.Go)
-	for _, command := range []string{"", "run", "dev", "election", "election ls", "election show", "election watch", "election resign", "version", "completion", "help"} {
+	for _, command := range []string{"", "run", "dev", "election", "election ls", "election show", "election watch", "election resign", "store schema", "version", "completion", "help"} {
 		p := l.run(append(strings.Fields(command), "--help")...)
 		assert.Equal(t, 0, p.Wait(), command)
 		assert.Contains(t, p.stdout.String(), "Examples:", command)

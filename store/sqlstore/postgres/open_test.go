@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"net"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/muster-go/muster/internal/servertest"
 	"github.com/muster-go/muster/store"
+	"github.com/muster-go/muster/store/sqlstore"
 )
 
 func TestURLsThatCannotBeUsedAreRefusedWithTheMend(t *testing.T) {
@@ -205,4 +207,44 @@ func TestManyThatMakeTheTablesAtOnceMakeOneStore(t *testing.T) {
 	for _, d := range all {
 		require.NoError(t, d.Close())
 	}
+}
+
+func TestTheTablesThatSomebodyElseMadeWillDo(t *testing.T) {
+	t.Parallel()
+	p := newPlace(servertest.Shared(t, servertest.PostgreSQL))
+	statements, err := sqlstore.Schema(sqlstore.Config{Schema: p.schema, Prefix: "ops_"})
+	require.NoError(t, err)
+	for range 2 { // a second time changes nothing
+		_, err = admin(t, p.addr).Exec(statements)
+		require.NoError(t, err)
+	}
+	d := open(t, p.url(p.addr, "no_ddl=true", "prefix=ops_"))
+	works(t, d)
+	require.NoError(t, d.Close())
+}
+
+func TestAHandleOfTheCallersWillDoAndStaysOpen(t *testing.T) {
+	t.Parallel()
+	p := newPlace(servertest.Shared(t, servertest.PostgreSQL))
+	db := admin(t, p.addr)
+	for _, dialect := range []sqlstore.Dialect{"", sqlstore.PostgreSQL} {
+		d, err := sqlstore.New(context.Background(), db, sqlstore.Config{Dialect: dialect, Schema: p.schema})
+		require.NoError(t, err)
+		works(t, d)
+		w := watch(t, d, "a/")
+		create(t, d, "a/x"+string(dialect), "")
+		w.wait(t, store.EventPut)
+		require.NoError(t, d.Close())
+	}
+	require.NoError(t, db.Ping())
+	_, err := sqlstore.New(context.Background(), nil, sqlstore.Config{})
+	require.ErrorIs(t, err, store.ErrInvalid)
+	_, err = sqlstore.New(context.Background(), db, sqlstore.Config{Dialect: "oracle"})
+	require.ErrorIs(t, err, store.ErrInvalid)
+	lite, err := sql.Open("sqlite", ":memory:")
+	require.NoError(t, err)
+	defer func() { _ = lite.Close() }()
+	_, err = sqlstore.New(context.Background(), lite, sqlstore.Config{})
+	require.ErrorIs(t, err, store.ErrInvalid)
+	assert.ErrorContains(t, err, "sqlstore.SQLite")
 }

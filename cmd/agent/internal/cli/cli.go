@@ -79,7 +79,7 @@ Exit codes, of every command:
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(newHelp())
 	p.registerCommon(root)
-	root.AddCommand(newRun(p), newServe(p), newStatus(p), newGraph(p), newDev(p), newElection(p), newVersion(p))
+	root.AddCommand(newRun(p), newServe(p), newStatus(p), newGraph(p), newDev(p), newElection(p), newStore(p), newVersion(p))
 	addCompletion(root)
 	return root
 }
