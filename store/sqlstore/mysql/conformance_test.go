@@ -14,6 +14,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	server := servertest.Start(t, servertest.MariaDB)
 	p := newPlace(t, server)
 	db := handle(t, p.addr, "", nil)

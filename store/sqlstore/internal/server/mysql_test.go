@@ -57,6 +57,7 @@ func openBySeveral(t testing.TB, s *servertest.Server, database string) *server.
 }
 
 func TestMySQLsWayToWritePassesTheKit(t *testing.T) {
+	t.Parallel()
 	s := servertest.Shared(t, servertest.MariaDB)
 	database := newDatabase(t, s)
 	admin := openBySeveral(t, s, database)
