@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	etcd "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/server/v3/embed"
 
 	"github.com/muster-go/muster/compat/etcdutil"
 	"github.com/muster-go/muster/internal/etcdtest"
@@ -15,7 +16,7 @@ import (
 
 func TestAUserNeedsNoMoreThanTheElectionsOwnKeys(t *testing.T) {
 	t.Parallel()
-	server := etcdtest.Start(t, etcdtest.Settings{})
+	server := etcdtest.Start(t, etcdtest.Settings{Adjust: func(c *embed.Config) { c.BcryptCost = 4 }}) // the least: with the race detector more takes seconds
 	root := server.Client()
 	ctx := context.Background()
 	must := func(_ any, err error) {
