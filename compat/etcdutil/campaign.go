@@ -20,20 +20,16 @@ var errVanished = errors.New("its key is gone")
 func (e *Election) run() {
 	var watch sync.WaitGroup
 	watch.Go(e.watch)
-	var troubled bool // an error was told, and nothing has succeeded since
 	for e.ctx.Err() == nil {
 		err := e.stand()
-		switch {
-		case e.ctx.Err() != nil:
-		case err == nil:
-			troubled = false
-		default:
-			if permanent(err) && !troubled {
-				troubled = true
-				e.fail(fmt.Errorf("etcdutil: election %q: %w", e.conf.Election, err))
-			}
-			e.keeper.pause(e.ctx)
+		if err == nil || e.ctx.Err() != nil {
+			continue
 		}
+		if permanent(err) && !e.troubled {
+			e.troubled = true
+			e.fail(fmt.Errorf("etcdutil: election %q: %w", e.conf.Election, err))
+		}
+		e.keeper.pause(e.ctx)
 	}
 	watch.Wait()
 	e.finish()
@@ -145,6 +141,7 @@ func (c *candidacy) look() (done bool, err error) {
 // follow tells of another leader, if that is news. What is left of this candidate's own last key leads
 // nobody.
 func (c *candidacy) follow(leader store.Record) {
+	c.troubled = false
 	if leader.Key == c.before || leader.Key == c.leader.Key && string(leader.Value) == string(c.leader.Value) {
 		return
 	}
@@ -175,7 +172,7 @@ func (c *candidacy) decide() (done bool, err error) {
 	if !c.lead(c.lease) {
 		return false, nil // closed
 	}
-	c.leading, c.leader = true, store.Record{}
+	c.leading, c.leader, c.troubled = true, store.Record{}, false
 	c.conf.Logger.Debug("etcdutil: leads", "election", c.conf.Election, "key", c.own.Key)
 	c.tell(ElectionEvent{IsLeader: true, LeaderKey: keysOf(c.conf.Election) + c.own.Key, LeaderData: c.conf.Candidate})
 	return false, nil

@@ -96,8 +96,9 @@ type Election struct {
 	crowd  crowd
 
 	// For run only.
-	leader store.Record // of whom the observer was told last, if it is another
-	before string       // the key by which it stood before; it may take a while to go
+	leader   store.Record // of whom the observer was told last, if it is another
+	before   string       // the key by which it stood before; it may take a while to go
+	troubled bool         // an error was told, and it hasn't been known since who leads
 
 	ctx       context.Context // ends with Close
 	cancel    context.CancelFunc

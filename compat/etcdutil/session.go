@@ -30,7 +30,8 @@ type SessionConfig struct {
 	// TTL is after how many seconds without contact the lease ends. Default: 30. A shorter one than
 	// etcd's shortest, 2 on a stock server, becomes that.
 	TTL int64
-	// Observer is called in order, one call at a time, from a goroutine of the Session's.
+	// Observer is called in order, one call at a time, from a goroutine of the Session's. It must not
+	// call Close, which waits for it.
 	Observer SessionObserver
 	// Clock decides when the lease is over. Default: the boot-time clock, which counts suspends.
 	Clock store.Clock

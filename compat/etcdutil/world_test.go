@@ -51,6 +51,16 @@ func (w world) stand(name string, heard *events) (*etcdutil.Election, *storetest
 	return e, d
 }
 
+// session gives the session of the i-th candidate in the store.
+func (w world) session(i int) store.SessionID {
+	w.Helper()
+	d := w.service.Open()
+	defer func() { _ = d.Close() }()
+	snap, err := d.List(context.Background(), "")
+	require.NoError(w, err)
+	return snap.Records[i].Session
+}
+
 // values gives the data of the candidates in the store, in their order.
 func (w world) values() []string {
 	w.Helper()
