@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"syscall"
 )
@@ -42,10 +43,31 @@ func descendants(pid int) []int {
 
 // lives tells whether a process hasn't ended; one whose end nobody has taken note of yet has.
 func lives(pid int) bool {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return false
+	state := stateOf(fmt.Sprintf("/proc/%d/stat", pid))
+	return state != 0 && state != 'Z' && state != 'X'
+}
+
+// stopped tells whether all threads of the processes stand still after SIGSTOP.
+func stopped(pids []int) bool {
+	for _, pid := range pids {
+		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		for _, thread := range threads {
+			if state := stateOf(thread); state != 0 && state != 'T' && state != 't' && state != 'Z' && state != 'X' {
+				return false
+			}
+		}
 	}
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	return len(fields) > 0 && fields[0][0] != 'Z' && fields[0][0] != 'X'
+	return true
+}
+
+// stateOf reads the state of a process or a thread; 0: there is none.
+func stateOf(file string) byte {
+	stat, err := os.ReadFile(file)
+	if err != nil {
+		return 0
+	}
+	if fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:]); len(fields) > 0 {
+		return fields[0][0]
+	}
+	return 0
 }

@@ -110,8 +110,21 @@ func (s *Server) Stop() {
 	s.run = nil
 }
 
-// Freeze stops the server's processes where they are: connections stay, and nothing is answered.
-func (s *Server) Freeze() { s.signal(syscall.SIGSTOP) }
+// Freeze stops the server's processes where they are: connections stay, and nothing is answered. It
+// returns when all have stopped, which may take its time where the cores are busy.
+func (s *Server) Freeze() {
+	s.t.Helper()
+	s.signal(syscall.SIGSTOP)
+	if s.run == nil {
+		return
+	}
+	for late := time.Now().Add(patience); !stopped(descendants(s.run.cmd.Process.Pid)); time.Sleep(time.Millisecond) {
+		if time.Now().After(late) {
+			s.t.Fatalf("servertest: %s did not stop within %v", s.kind.Name, patience)
+		}
+		s.signal(syscall.SIGSTOP) // what one of them started in its last moment
+	}
+}
 
 // Thaw lets them go on.
 func (s *Server) Thaw() { s.signal(syscall.SIGCONT) }
