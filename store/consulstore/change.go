@@ -51,16 +51,13 @@ func (w *watching) change(v *view) {
 	}
 	w.records = kept
 	slices.SortFunc(puts, func(a, b store.Record) int { return cmp.Or(cmp.Compare(a.ModRev, b.ModRev), cmp.Compare(a.Key, b.Key)) })
-	before, rev := w.rev, max(w.rev, v.index)
+	// Consul doesn't say when something was deleted, nor what a record was before it was changed again: so
+	// everything up to a revision is told when the last of these is.
+	rev := max(w.rev, v.index)
 	for i, r := range puts {
-		// When something was deleted Consul doesn't say, but that it was by now.
-		if len(deletes) == 0 {
-			before = r.ModRev
-		}
 		if i == len(puts)-1 && len(deletes) == 0 {
-			before = rev
+			w.rev = rev
 		}
-		w.rev = before
 		w.emit(store.Event{Kind: store.EventPut, Record: r, Rev: w.rev})
 	}
 	for _, r := range deletes {
