@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/muster-go/muster/store"
+	"github.com/muster-go/muster/store/sqlstore/internal/feed"
 )
 
 // patience is the longest that a call waits for locks.
@@ -20,26 +21,27 @@ type driver struct {
 	closing chan struct{}
 	polling sync.WaitGroup
 	nudge   chan struct{} // capacity 1: poll now
+	feed    *feed.Feed[*handle]
 
 	requests atomic.Int64 // polls, reads and tries to write
 
-	mu       sync.Mutex
-	closed   bool
-	handle   *handle // nil while the file is lost
-	lost     error   // why
-	present  *presence
-	watchers map[*watcher]struct{}
-	lastEnd  time.Time // of the latest write, on lockClock
-	unsaved  bool      // commits of this driver may stand in the -wal file only
+	mu      sync.Mutex
+	closed  bool
+	handle  *handle // nil while the file is lost
+	lost    error   // why
+	present *presence
+	lastEnd time.Time // of the latest write, on lockClock
+	unsaved bool      // commits of this driver may stand in the -wal file only
 }
 
 func newDriver(cfg SQLiteConfig) *driver {
-	return &driver{
-		cfg:      cfg,
-		closing:  make(chan struct{}),
-		nudge:    make(chan struct{}, 1),
-		watchers: map[*watcher]struct{}{},
+	d := &driver{
+		cfg:     cfg,
+		closing: make(chan struct{}),
+		nudge:   make(chan struct{}, 1),
 	}
+	d.feed = d.newFeed()
+	return d
 }
 
 func (d *driver) start(ctx context.Context) error {

@@ -6,11 +6,10 @@ import (
 	"time"
 
 	"github.com/muster-go/muster/store"
+	"github.com/muster-go/muster/store/sqlstore/internal/feed"
 )
 
 const (
-	// staleAfter is how long reading may fail until watches are told.
-	staleAfter = 250 * time.Millisecond
 	// reopenEvery is the longest time between two tries to open a lost file.
 	reopenEvery = 250 * time.Millisecond
 	// walTick is longer than a tick of the kernel's clock, which dates the -wal file: two commits
@@ -183,7 +182,7 @@ func (p *poll) judge(h *handle, looked time.Time, err error) {
 		p.good = looked
 		if p.stale {
 			p.stale = false
-			p.d.tell(item{kind: store.EventCurrent, from: h, rev: p.rev})
+			p.d.feed.Tell(item{Kind: store.EventCurrent, From: h, Rev: p.rev})
 		}
 		return
 	}
@@ -195,10 +194,13 @@ func (p *poll) judge(h *handle, looked time.Time, err error) {
 }
 
 func (p *poll) complain(err error) {
-	if !p.stale && p.d.cfg.Clock.Now().Sub(p.good) >= staleAfter {
+	if p.d.cfg.Clock.Now().Sub(p.good) >= feed.StaleAfter {
+		if !p.stale {
+			p.d.cfg.Logger.Warn("SQLite store can't be read", "path", p.d.cfg.Path, "err", err)
+		}
 		p.stale = true
-		p.d.cfg.Logger.Warn("SQLite store can't be read", "path", p.d.cfg.Path, "err", err)
-		p.d.tell(item{kind: store.EventStale, err: opaque(err), since: p.good})
+		// Again each time: a watch that began, or was told changes, meanwhile doesn't know.
+		p.d.feed.Tell(item{Kind: store.EventStale, Err: opaque(err), Since: p.good})
 	}
 }
 
@@ -230,7 +232,7 @@ func (p *poll) find() bool {
 		return false
 	}
 	p.adopt(h)
-	p.d.tell(item{kind: store.EventReset, from: h})
+	p.d.feed.Tell(item{Kind: store.EventReset, From: h})
 	p.d.cfg.Logger.Info("SQLite store is back", "path", p.d.cfg.Path, "rev", h.start)
 	return true
 }
@@ -279,9 +281,9 @@ func (p *poll) readChanges() error {
 		var items []item
 		err := p.h.poller.each(sqlChanges, []any{p.rev}, func(scan func(...any) error) error {
 			var id string
-			c := item{kind: store.EventPut, from: p.h}
+			c := item{Kind: store.EventPut, From: p.h}
 			var row change
-			if err := scan(&newest, &pruned, &id, &row.rev, &row.key, &row.deleted, &row.created, &row.modified, &row.session, &c.record.Value, &row.live); err != nil {
+			if err := scan(&newest, &pruned, &id, &row.rev, &row.key, &row.deleted, &row.created, &row.modified, &row.session, &c.Record.Value, &row.live); err != nil {
 				return err
 			}
 			if id != p.h.store || newest < p.rev {
@@ -293,13 +295,13 @@ func (p *poll) readChanges() error {
 			rows++
 			newest = row.rev.V
 			if row.deleted.V != 0 {
-				c.kind = store.EventDelete
+				c.Kind = store.EventDelete
 			} else if !row.live {
 				return nil // a later change tells
 			}
-			c.rev = row.rev.V
-			c.record.Key, c.record.CreateRev, c.record.ModRev = row.key.String, row.created.V, row.modified.V
-			c.record.Session = store.SessionID(row.session.String)
+			c.Rev = row.rev.V
+			c.Record.Key, c.Record.CreateRev, c.Record.ModRev = row.key.String, row.created.V, row.modified.V
+			c.Record.Session = store.SessionID(row.session.String)
 			items = append(items, c)
 			return nil
 		})
@@ -307,14 +309,14 @@ func (p *poll) readChanges() error {
 			return err
 		}
 		if pruned > p.rev {
-			p.d.tell(item{kind: store.EventReset}) // fell behind: each watch reads everything
+			p.d.feed.Tell(item{Kind: store.EventReset, Any: true}) // fell behind: each watch reads everything
 			p.rev = newest
 			if rows > 0 {
 				continue
 			}
 			return nil
 		}
-		p.d.tell(items...)
+		p.d.feed.Tell(items...)
 		p.rev = newest
 		if rows == 0 {
 			return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/muster-go/muster/store"
+	"github.com/muster-go/muster/store/sqlstore/internal/keys"
 )
 
 // read runs f, which must be one statement, on the reading connection.
@@ -68,12 +69,10 @@ func (d *driver) List(ctx context.Context, prefix string) (store.Snapshot, error
 }
 
 func (d *driver) list(ctx context.Context, prefix string) (snapshot store.Snapshot, from *handle, err error) {
-	if prefix != "" {
-		if err := checkKey(prefix); err != nil {
-			return store.Snapshot{}, nil, err
-		}
+	if err := keys.CheckPrefix(prefix); err != nil {
+		return store.Snapshot{}, nil, err
 	}
-	low, high := keyRange(prefix)
+	low, high := keys.Range(prefix)
 	err = d.read(ctx, func(h *handle, c *conn) error {
 		from, snapshot = h, store.Snapshot{}
 		return c.each(sqlList, []any{low, high}, func(scan func(...any) error) error {
@@ -101,17 +100,4 @@ func (d *driver) list(ctx context.Context, prefix string) (snapshot store.Snapsh
 func scanRecord(scan func(...any) error) (r store.Record, err error) {
 	err = scan(&r.Key, &r.Value, &r.CreateRev, &r.ModRev, (*string)(&r.Session))
 	return r, err
-}
-
-// checkKey refuses what no joined Escape makes and what a range of keys could miss.
-func checkKey(key string) error {
-	if key == "" {
-		return fmt.Errorf("the key is empty: %w", store.ErrInvalid)
-	}
-	for i := range len(key) {
-		if key[i] < 0x20 || key[i] >= 0x7f {
-			return fmt.Errorf("the key %q has a byte that store.Escape would have replaced: %w", key, store.ErrInvalid)
-		}
-	}
-	return nil
 }

@@ -101,23 +101,3 @@ var perConnection = []string{
 	`PRAGMA journal_size_limit = 4194304`,
 	`PRAGMA trusted_schema = OFF`,
 }
-
-// keyRange gives the keys, from (inclusive) to (exclusive), that a prefix means. No key contains
-// bytes from 0x7f on or below 0x20.
-func keyRange(prefix string) (from, to string) {
-	switch {
-	case prefix == "":
-		return "", "\x7f"
-	case prefix[len(prefix)-1] == '/':
-		return prefix, prefix[:len(prefix)-1] + "0" // the character after "/"
-	}
-	return prefix, prefix + "\x00"
-}
-
-// inPrefix says whether key is one of those.
-func inPrefix(prefix, key string) bool {
-	if prefix == "" || prefix[len(prefix)-1] == '/' {
-		return len(key) > len(prefix) && key[:len(prefix)] == prefix
-	}
-	return key == prefix
-}

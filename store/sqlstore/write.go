@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/muster-go/muster/store"
+	"github.com/muster-go/muster/store/sqlstore/internal/keys"
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
@@ -218,7 +219,7 @@ func (t *tx) delete(r store.Record) (uint64, error) {
 
 // Apply implements store.Driver: one transaction for all writes.
 func (d *driver) Apply(ctx context.Context, writes []store.Write) ([]store.Outcome, error) {
-	if err := d.checkWrites(writes); err != nil || len(writes) == 0 {
+	if err := keys.CheckWrites(writes, d.Limits().MaxValue); err != nil || len(writes) == 0 {
 		return nil, err
 	}
 	outcomes := make([]store.Outcome, len(writes))
@@ -236,25 +237,6 @@ func (d *driver) Apply(ctx context.Context, writes []store.Write) ([]store.Outco
 		return nil, err
 	}
 	return outcomes, nil
-}
-
-func (d *driver) checkWrites(writes []store.Write) error {
-	seen := make(map[string]bool, len(writes))
-	for _, w := range writes {
-		if err := checkKey(w.Key); err != nil {
-			return err
-		}
-		switch {
-		case seen[w.Key]:
-			return fmt.Errorf("two writes of the key %q in one batch: send them one after the other: %w", w.Key, store.ErrInvalid)
-		case w.Kind < store.Create || w.Kind > store.Delete:
-			return fmt.Errorf("write of %q: unknown kind %d: %w", w.Key, w.Kind, store.ErrInvalid)
-		case len(w.Value) > d.Limits().MaxValue:
-			return fmt.Errorf("write of %q: the value has %d bytes: use at most %d: %w", w.Key, len(w.Value), d.Limits().MaxValue, store.ErrInvalid)
-		}
-		seen[w.Key] = true
-	}
-	return nil
 }
 
 func (t *tx) apply(w store.Write) (uint64, error) {
