@@ -178,7 +178,7 @@ func (a *address) configs() ([]*client.Config, error) {
 		// No statement is prepared: each request is one round trip, and the next may be on another
 		// connection of a pooler. What the server says was done goes by the rows that were found.
 		c.InterpolateParams, c.ClientFoundRows, c.MultiStatements = true, true, true
-		c.Params = map[string]string{"autocommit": "1"}
+		c.Params = map[string]string{"autocommit": "1", "sql_mode": "'STRICT_ALL_TABLES'"}
 		if a.tls != nil {
 			c.TLS = a.tls.Clone()
 			if c.TLS.ServerName = a.serverName; a.serverName == "" {

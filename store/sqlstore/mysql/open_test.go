@@ -2,6 +2,7 @@ package mysql_test
 
 import (
 	"context"
+	"crypto/rand"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -113,6 +114,15 @@ func TestWhoMayNotIsToldWhatToMend(t *testing.T) {
 		require.ErrorIs(t, err, store.ErrUnauthorized)
 		require.ErrorContains(t, err, "agent store schema")
 	})
+	t.Run("no right to write", func(t *testing.T) {
+		d := open(t, p.url(p.addr))
+		require.NoError(t, d.Close())
+		for _, rights := range []string{"SELECT", "SELECT, INSERT, UPDATE", "SELECT, INSERT, DELETE", "SELECT, UPDATE, DELETE"} {
+			_, err := tryOpen(p.user(t, strings.ToLower(rand.Text()[:6]), rights))
+			require.ErrorIs(t, err, store.ErrUnauthorized, rights)
+			require.ErrorContains(t, err, "command denied", rights)
+		}
+	})
 }
 
 func TestTheTablesCanBeMadeBySomebodyElse(t *testing.T) {
@@ -180,11 +190,17 @@ func TestAServerOnWhichPromisesCannotBeKeptIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "name the one that writes")
 	run(t, admin, "SET GLOBAL read_only = 0")
 
-	// A handle that forgets everything.
-	db := handle(t, p.addr, p.database, func(c *client.Config) { c.Params = map[string]string{"autocommit": "0"} })
-	_, err = sqlstore.New(context.Background(), db, sqlstore.Config{})
-	require.ErrorIs(t, err, store.ErrInvalid)
-	require.ErrorContains(t, err, "autocommit")
+	for name, value := range map[string]string{"autocommit": "0", "sql_mode": "'ORACLE'"} { // a handle's
+		db := handle(t, p.addr, p.database, func(c *client.Config) { c.Params = map[string]string{name: value} })
+		_, err = sqlstore.New(context.Background(), db, sqlstore.Config{})
+		require.ErrorIs(t, err, store.ErrInvalid)
+		require.ErrorContains(t, err, name)
+	}
+	run(t, admin, "SET GLOBAL autocommit = 0", "SET GLOBAL sql_mode = 'ORACLE'")
+	d := open(t, p.url(p.addr)) // whose connections are as they must be
+	_, err = d.Apply(context.Background(), []store.Write{{Kind: store.Create, Key: "a"}})
+	require.NoError(t, err)
+	require.NoError(t, d.Close())
 }
 
 func TestAServerThatIsSetToReadOnlyIsNotRead(t *testing.T) {

@@ -118,6 +118,7 @@ var views = map[string]map[string]string{
 	"READ COMMITTED":                    {"tx_isolation": "'READ-COMMITTED'"},
 	"SERIALIZABLE":                      {"tx_isolation": "'SERIALIZABLE'"},
 	"transactions that chain when done": {"completion_type": "'CHAIN'"},
+	"another grammar":                   {"sql_mode": "'ANSI,NO_BACKSLASH_ESCAPES'"},
 }
 
 func TestAWriteThatWaitedForTheLockDecidesByWhatIsThereAfterwards(t *testing.T) {

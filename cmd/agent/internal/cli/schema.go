@@ -45,7 +45,7 @@ The URL of a store whose tables are only to be checked, and never made, has the 
 
 // dialects are those of the schemes whose stores have tables that somebody else can make.
 var dialects = map[string]sqlstore.Dialect{
-	"mariadb": sqlstore.MySQL, "mysql": sqlstore.MySQL, "postgres": sqlstore.PostgreSQL, "postgresql": sqlstore.PostgreSQL,
+	"mariadb": sqlstore.MariaDB, "mysql": sqlstore.MySQL, "postgres": sqlstore.PostgreSQL, "postgresql": sqlstore.PostgreSQL,
 }
 
 // schema gives the statements for the store that a URL names.

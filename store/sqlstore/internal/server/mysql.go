@@ -66,6 +66,7 @@ func mysqlDialect(name, life, begin, end string) *Dialect {
 		fault:   mysqlFault,
 		create:  mysqlCreate,
 		inspect: s.inspect,
+		allowed: mysqlAllowed,
 		apply:   s.apply,
 		prune:   s.prune,
 		end:     s.endSessions,

@@ -44,6 +44,8 @@ func (s mysqlScripts) inspect(ctx context.Context, d *Driver, c *sql.Conn) error
 		return refuse("its connections begin with autocommit off, so that nothing is kept: take that out of the handle's parameters, or of the server's settings (autocommit, init_connect)")
 	case set["transaction_isolation"] == "READ-UNCOMMITTED" || set["tx_isolation"] == "READ-UNCOMMITTED":
 		return refuse("its connections read what isn't committed: take that out of the handle's parameters, or of the server's settings (transaction_isolation)")
+	case strings.Contains(set["sql_mode"], "ORACLE"):
+		return refuse("its connections speak Oracle's language: take that out of the handle's parameters, or of the server's settings (sql_mode)")
 	case set["innodb_flush_log_at_trx_commit"] == "0":
 		return refuse("a crash takes back what was done in the second before: let an administrator say SET GLOBAL innodb_flush_log_at_trx_commit = 1, and write it to the server's configuration")
 	case packet < mysqlPacket:
@@ -59,9 +61,24 @@ func (s mysqlScripts) inspect(ctx context.Context, d *Driver, c *sql.Conn) error
 	return nil
 }
 
+// mysqlAllowed does, to no row, each thing that a store does to its tables.
+func mysqlAllowed(ctx context.Context, d *Driver, c *sql.Conn) error {
+	for _, statement := range []string{
+		"UPDATE {meta} SET rev = rev WHERE FALSE",
+		"INSERT INTO {records} SELECT * FROM {records} WHERE FALSE", "UPDATE {records} SET value = value WHERE FALSE", "DELETE FROM {records} WHERE FALSE",
+		"INSERT INTO {sessions} SELECT * FROM {sessions} WHERE FALSE", "UPDATE {sessions} SET renewals = renewals WHERE FALSE", "DELETE FROM {sessions} WHERE FALSE",
+		"INSERT INTO {changes} SELECT * FROM {changes} WHERE FALSE", "DELETE FROM {changes} WHERE FALSE",
+	} {
+		if _, err := c.ExecContext(ctx, d.names(statement)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // mysqlSettings reads those that matter, as they hold for this connection.
 func mysqlSettings(ctx context.Context, c *sql.Conn) (map[string]string, error) {
-	rows, err := c.QueryContext(ctx, `SHOW VARIABLES WHERE Variable_name IN ('version', 'autocommit', 'transaction_isolation', 'tx_isolation',
+	rows, err := c.QueryContext(ctx, `SHOW VARIABLES WHERE Variable_name IN ('version', 'autocommit', 'sql_mode', 'transaction_isolation', 'tx_isolation',
 		'innodb_flush_log_at_trx_commit', 'log_bin', 'sync_binlog', 'max_allowed_packet', 'wsrep_on',
 		'group_replication_group_name', 'group_replication_single_primary_mode')`)
 	if err != nil {
