@@ -52,7 +52,7 @@ func TestAUserNeedsNoMoreThanTheElectionsOwnKeys(t *testing.T) {
 	assert.ErrorContains(t, err, "grant the user's role readwrite on the keys with the prefix \"/elections/other/\"")
 	assert.NotContains(t, err.Error(), "\n")
 
-	s, leases := session(t, client, 2)
+	s, leases := session(t, client, 30)
 	assert.NotEqual(t, etcdutil.NoLease, leases.next(t).id, "a lease needs no permission")
 	s.Close()
 }

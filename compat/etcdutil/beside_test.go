@@ -117,7 +117,7 @@ func TestBesideACandidateOfTheOriginalItFollowsAndLeadsWhenThatOneIsGone(t *test
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			original := stand(t, client, name, "original", 2)
+			original := stand(t, client, name, "original", 5)
 			original.mustLead(t)
 			heard := newEvents()
 			c := conf("ours", heard)
@@ -139,7 +139,7 @@ func TestBesideACandidateOfTheOriginalItLeadsAndLetsThatOneLeadAfterIt(t *testin
 	heard := newEvents()
 	ours := elect(t, client, conf("ours", heard))
 	assert.True(t, heard.next(t).IsLeader)
-	original := stand(t, client, "scout", "original", 5)
+	original := stand(t, client, "scout", "original", 60)
 	assert.False(t, original.leading())
 
 	led, err := ours.Concede()
@@ -149,7 +149,7 @@ func TestBesideACandidateOfTheOriginalItLeadsAndLetsThatOneLeadAfterIt(t *testin
 	assert.Equal(t, lowered, heard.next(t))
 	assert.Equal(t, etcdutil.ElectionEvent{LeaderKey: original.key, LeaderData: "original"}, heard.next(t))
 
-	second := stand(t, client, "scout", "second", 5)
+	second := stand(t, client, "scout", "second", 60)
 	original.resign(t)
 	assert.True(t, heard.next(t).IsLeader, "it queued behind the first and before the second")
 	assert.False(t, second.leading())

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	etcd "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 )
 
 // The environment variables that NewConfig reads. An empty one counts as unset.
@@ -32,6 +34,13 @@ const (
 	defaultKeepAliveTimeout = 3 * time.Second
 )
 
+// connectParams let candidates stand again soon after an outage: by default a client would come to wait for
+// two minutes between its tries to connect.
+var connectParams = grpc.ConnectParams{
+	Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
+	MinConnectTimeout: 2 * time.Second,
+}
+
 // NewConfig gives a configuration for etcd's client: what cfg sets, and for each blank the
 // environment variable, or the default. cfg may be nil; neither it nor its TLS is changed.
 //
@@ -48,7 +57,9 @@ const (
 //
 // Each of the files asks for TLS too. Where cfg has a TLS, what it says of verification stands, and
 // the environment only fills in certificates. DialKeepAliveTime and DialKeepAliveTimeout, left blank,
-// become 10 s and 3 s. An error names the variable and what to do.
+// become 10 s and 3 s. DialOptions begin with one by which a client that can't connect tries again at
+// least every second; an own grpc.WithConnectParams comes after it, and wins. An error names the
+// variable and what to do.
 func NewConfig(cfg *etcd.Config) (*etcd.Config, error) {
 	var c etcd.Config
 	if cfg != nil {
@@ -64,6 +75,7 @@ func NewConfig(cfg *etcd.Config) (*etcd.Config, error) {
 	}
 	fill(&c.DialKeepAliveTime, defaultKeepAliveTime)
 	fill(&c.DialKeepAliveTimeout, defaultKeepAliveTimeout)
+	c.DialOptions = append([]grpc.DialOption{grpc.WithConnectParams(connectParams)}, c.DialOptions...)
 	if err := fillTLS(&c); err != nil {
 		return nil, err
 	}

@@ -266,7 +266,9 @@ func TestAClosedElectionNeverStandsAgainWheneverItIsClosed(t *testing.T) {
 			d := w.driver()
 			d.Inject(storetest.Fault{Kind: storetest.Delay, Delay: 60 * time.Millisecond})
 			heard := newEvents()
-			e := etcdutil.NewElectionAsyncOn(d, conf("me", heard))
+			c := conf("me", heard)
+			c.TTL = 2
+			e := etcdutil.NewElectionAsyncOn(d, c)
 			if after > ttl {
 				time.AfterFunc(ttl, func() { d.Inject(storetest.Fault{Kind: storetest.Fail, Ops: []storetest.Op{storetest.Renew}}) })
 			}

@@ -48,8 +48,9 @@
 // tokens here. Each election, and each session, costs a lease, its renewals and two streams. Where
 // that matters, use package tracker, which has all of it.
 //
-// The client is the caller's: how soon a connection that is open and dead is noticed, so that another
-// can be made, is up to its DialKeepAliveTime and DialKeepAliveTimeout, which NewConfig sets. (That
-// leadership is over is told in time without them.) A user that etcd knows needs readwrite on
+// The client is the caller's: how soon a connection that is open and dead is noticed, and how soon
+// another is tried, is up to its DialKeepAliveTime, DialKeepAliveTimeout and grpc.WithConnectParams,
+// which NewConfig sets; by default it may take a quarter of an hour and two minutes. (That leadership
+// is over is told in time without them.) A user that etcd knows needs readwrite on
 // /elections/<name>/.
 package etcdutil

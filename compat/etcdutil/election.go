@@ -137,12 +137,10 @@ func NewElection(ctx context.Context, client *etcd.Client, conf ElectionConfig) 
 // goes. With a config that can't work the observer hears just that, as an event with Err; and
 // IsLeader stays false.
 func NewElectionAsync(client *etcd.Client, conf ElectionConfig) *Election {
-	open := func(conf ElectionConfig) (store.Driver, func(), error) {
+	return newElection(func(conf ElectionConfig) (store.Driver, error) {
 		prefix := strings.TrimSuffix(keysOf(conf.Election), "/")
-		driver, err := etcdstore.New(etcdstore.Config{Client: client, Prefix: prefix, Clock: conf.Clock, Logger: conf.Logger})
-		return driver, func() { client.ActiveConnection().ResetConnectBackoff() }, err
-	}
-	return newElection(open, conf)
+		return etcdstore.New(etcdstore.Config{Client: client, Prefix: prefix, Clock: conf.Clock, Logger: conf.Logger})
+	}, conf)
 }
 
 // ready waits for the first answer.
@@ -167,7 +165,7 @@ func ready(ctx context.Context, e *Election) (*Election, error) {
 	return nil, err
 }
 
-func newElection(open func(ElectionConfig) (store.Driver, func(), error), conf ElectionConfig) *Election {
+func newElection(open func(ElectionConfig) (store.Driver, error), conf ElectionConfig) *Election {
 	conf, ttl, err := conf.withDefaults()
 	e := &Election{
 		conf: conf, ttl: ttl,
@@ -190,11 +188,11 @@ func newElection(open func(ElectionConfig) (store.Driver, func(), error), conf E
 	return e
 }
 
-func (e *Election) open(open func(ElectionConfig) (store.Driver, func(), error)) error {
+func (e *Election) open(open func(ElectionConfig) (store.Driver, error)) error {
 	e.crowd.news = make(chan struct{}, 1)
-	driver, nudge, err := open(e.conf)
+	driver, err := open(e.conf)
 	if err == nil {
-		e.keeper, err = openKeeper(driver, "revision", e.ttl, e.conf.Clock, e.conf.Logger, nudge)
+		e.keeper, err = openKeeper(driver, "revision", e.ttl, e.conf.Clock, e.conf.Logger)
 	}
 	if err != nil {
 		return fmt.Errorf("etcdutil: election %q: %w", e.conf.Election, err)

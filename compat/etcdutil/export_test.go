@@ -13,5 +13,5 @@ func NewElectionOn(ctx context.Context, d store.Driver, conf ElectionConfig) (*E
 
 // NewElectionAsyncOn is NewElectionAsync on any driver.
 func NewElectionAsyncOn(d store.Driver, conf ElectionConfig) *Election {
-	return newElection(func(ElectionConfig) (store.Driver, func(), error) { return d, func() {}, nil }, conf)
+	return newElection(func(ElectionConfig) (store.Driver, error) { return d, nil }, conf)
 }

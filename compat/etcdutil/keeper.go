@@ -24,7 +24,6 @@ const (
 type keeper struct {
 	st      *store.Store
 	ttl     time.Duration
-	nudge   func() // has the client connect at once, if it is waiting to
 	session *store.Session
 
 	mu  sync.Mutex
@@ -41,7 +40,7 @@ func ttlOf(what string, seconds, blank int64) (time.Duration, error) {
 }
 
 // openKeeper makes a keeper on a driver that it closes. sight is a key that may be read.
-func openKeeper(d store.Driver, sight string, ttl time.Duration, clk store.Clock, log *slog.Logger, nudge func()) (*keeper, error) {
+func openKeeper(d store.Driver, sight string, ttl time.Duration, clk store.Clock, log *slog.Logger) (*keeper, error) {
 	st, err := store.New(store.Config{Driver: newLocalEra(d, sight), Clock: clk, Logger: log, Fresh: true})
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
@@ -50,7 +49,7 @@ func openKeeper(d store.Driver, sight string, ttl time.Duration, clk store.Clock
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
-	return &keeper{st: st, ttl: ttl, nudge: nudge, session: session}, nil
+	return &keeper{st: st, ttl: ttl, session: session}, nil
 }
 
 // lease waits for a live lease. An error is permanent, unless ctx has ended.
@@ -67,7 +66,6 @@ func (k *keeper) lease(ctx context.Context) (*store.Lease, error) {
 		k.mu.Lock()
 		k.why = err
 		k.mu.Unlock()
-		k.nudge()
 	}
 }
 

@@ -99,9 +99,9 @@ var (
 	done    = etcdutil.ElectionEvent{IsDone: true}
 )
 
-// conf is a candidate's in the election "scout".
+// conf is a candidate's in the election "scout". Its lease is too long to end while the machine is busy.
 func conf(candidate string, heard *events) etcdutil.ElectionConfig {
-	c := etcdutil.ElectionConfig{Election: "scout", Candidate: candidate, TTL: 2}
+	c := etcdutil.ElectionConfig{Election: "scout", Candidate: candidate, TTL: 60}
 	if heard != nil {
 		c.EventObserver = heard.observe
 	}

@@ -75,7 +75,7 @@ func NewSession(c *etcd.Client, conf SessionConfig) (*Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("etcdutil: %w", err)
 	}
-	k, err := openKeeper(driver, "", ttl, conf.Clock, conf.Logger, func() { c.ActiveConnection().ResetConnectBackoff() })
+	k, err := openKeeper(driver, "", ttl, conf.Clock, conf.Logger)
 	if err != nil {
 		return nil, fmt.Errorf("etcdutil: %w", err)
 	}
