@@ -90,8 +90,9 @@ func parseURL(rawURL string) (*url.URL, error) {
 	return u, nil
 }
 
-// Redact removes the password from a URL, for messages.
+// Redact removes the password from a URL, for messages, and what its parameters password and token say.
 func Redact(rawURL string) string {
+	rawURL = secret.ReplaceAllString(rawURL, "${1}xxxxx")
 	u, err := parseURL(rawURL)
 	if err == nil && (u.User != nil || !passwordLike.MatchString(u.Opaque+u.Path)) {
 		return u.Redacted()
@@ -101,6 +102,9 @@ func Redact(rawURL string) string {
 	}
 	return rawURL
 }
+
+// secret is a parameter that others mustn't see.
+var secret = regexp.MustCompile(`([?&](?:password|token)=)[^&#]*`)
 
 // passwordLike is a user and a password where none belongs, as after slashes that were forgotten.
 var passwordLike = regexp.MustCompile(`:.*@|^[^/]+@`)

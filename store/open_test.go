@@ -77,6 +77,18 @@ func TestAURLMayNameSeveralHosts(t *testing.T) {
 	assert.Equal(t, "mem://u@[::1]:1,h2/path?x=1", seen.String())
 }
 
+func TestRedactLeavesOutWhatMustNotBeSeen(t *testing.T) {
+	for rawURL, want := range map[string]string{
+		"mem://u:secret@h/p?x=1":                    "mem://u:xxxxx@h/p?x=1",
+		"consul://h/p?dc=a&token=secret&tls=true#f": "consul://h/p?dc=a&token=xxxxx&tls=true#f",
+		"consul://h/p?token=%zzsecret":              "consul://h/p?token=xxxxx",
+		"postgres://u@h/p?password=secret":          "postgres://u@h/p?password=xxxxx",
+		"consul://h/p?token_file=/etc/token":        "consul://h/p?token_file=/etc/token",
+	} {
+		assert.Equal(t, want, store.Redact(rawURL))
+	}
+}
+
 func TestConfigRefusesWhatCannotWork(t *testing.T) {
 	driver := memstore.NewService(bootclock.Clock).Open()
 	for want, cfg := range map[string]store.Config{
