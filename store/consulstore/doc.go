@@ -8,8 +8,9 @@
 //
 //	dc=NAME             the datacenter whose KV it is, if that isn't the agent's (see Sessions)
 //	token_file=FILE     the ACL token; it is read again for each request: to change it, change the file
-//	token=TOKEN         the same in the URL, where other programs of the machine may see it. Without
-//	                    either, CONSUL_HTTP_TOKEN_FILE and CONSUL_HTTP_TOKEN say it
+//	token=TOKEN         the same in the URL: left out of all messages, but other programs of the machine
+//	                    may see it, in the list of processes. Without either, CONSUL_HTTP_TOKEN_FILE
+//	                    or CONSUL_HTTP_TOKEN says it
 //	node=NAME           the node that sessions belong to, if that isn't the agent's
 //	min_ttl=10s         session_ttl_min of Consul's servers, if it isn't 10 s. It needn't be said if the
 //	                    agent has it in its own configuration too and lets the token read that (agent:read)
@@ -20,7 +21,7 @@
 //	servername=NAME     the name in the agent's certificate, if it isn't the host's
 //	fresh=true          for every driver: see store.Config
 //
-// Where Consul has ACLs the token needs these rules:
+// Without TLS the network sees the token. Where Consul has ACLs the token needs these rules:
 //
 //	key_prefix "prefix/"    { policy = "write" }
 //	session_prefix "NODE"   { policy = "write" }
@@ -54,12 +55,14 @@
 //   - A write that changes the owner of an owned record takes three requests, any other one.
 //   - Watches are blocking queries, each on a connection of its own: one for each prefix for the first 8
 //     prefixes of a driver, then one for all of them below one first segment of the key (a thousand
-//     elections are one). An agent allows 200 connections for all processes of a machine together. A
-//     query is asked again every 5 minutes, and a driver that watches asks every 5 s whether Consul is
-//     still there.
+//     elections are one). An agent allows 200 connections for all processes of a machine together
+//     (http_max_conns_per_client): raise that where several processes with many elections use it, as
+//     each has up to a hundred for a moment when it starts. A query is asked again every 5 minutes,
+//     and a driver that watches asks every 5 s whether Consul is still there.
 //   - After each change a query gives all records again. What a watch tells are the differences: it may
-//     skip intermediate values, and tells several deletes with the index of the last one. Large prefixes
-//     are asked about a little less often: 10,000 records four times a second, and 3 MiB each time.
+//     skip intermediate values, and tells several deletes with the index of the last one. While there
+//     are changes, large prefixes are asked about less often: 1,000 records ten times a second, 10,000
+//     four times, with about 3 MiB each time.
 //   - After each break of its connection, and when indexes ran backwards, a watch tells
 //     store.EventReset. A connection that is dead is given up within 15 s; a Consul that doesn't answer,
 //     within 8 s.

@@ -29,7 +29,7 @@ func (a *address) newTransport() *http.Transport {
 		DialContext:         dialer.DialContext,
 		TLSClientConfig:     a.tls,
 		TLSHandshakeTimeout: connectTime,
-		MaxIdleConnsPerHost: 8,
+		MaxIdleConnsPerHost: 16,
 		IdleConnTimeout:     idleTime,
 	}
 }
