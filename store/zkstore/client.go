@@ -33,6 +33,7 @@ var errLost = errors.New("the connection was lost")
 type client struct {
 	d       *driver
 	session bool             // a store's session; else for reads and watches, over with its connection
+	timeout time.Duration    // that was asked for
 	limit   time.Duration    // of a connection's beginning
 	onNode  func(e zk.Event) // called by the library's loop: must not block; nil: nobody cares
 
@@ -56,7 +57,7 @@ type client struct {
 // newClient begins to connect.
 func (d *driver) newClient(timeout time.Duration, session bool, onNode func(zk.Event)) (*client, error) {
 	c := &client{
-		d: d, session: session, limit: shakeLimit, onNode: onNode,
+		d: d, session: session, timeout: timeout, limit: shakeLimit, onNode: onNode,
 		made: make(chan struct{}), changed: make(chan struct{}),
 		next: rand.IntN(1 << 16),
 	}
@@ -173,6 +174,10 @@ func (c *client) event(e zk.Event) {
 	defer c.mu.Unlock()
 	switch e.State {
 	case zk.StateHasSession:
+		if c.session && c.ever && c.wire.timeout < c.timeout { // its server has shortened it: who counts on it must hear at once
+			c.finishLocked(fmt.Errorf("%s %w: %w", e.Server, shortened(c.wire.timeout), store.ErrSessionGone), false)
+			break
+		}
 		c.up, c.ever, c.fails, c.lastErr = true, true, 0, nil
 	case zk.StateDisconnected:
 		if !c.up {
@@ -296,7 +301,7 @@ func ask[T any](ctx context.Context, c *client, what string, f func(*zk.Conn) (T
 	select {
 	case a := <-answers:
 		if a.err != nil {
-			return a.value, c.d.say(what, explain(a.err, c.d.cfg))
+			return a.value, c.d.say(what, c.explain(a.err))
 		}
 		return a.value, nil
 	case <-c.ctx.Done():

@@ -36,7 +36,8 @@ const (
 const (
 	// defaultPoll is how often Exhibitor is asked for changes.
 	defaultPoll = 30 * time.Second
-	// askLimit is how long Exhibitor may take to answer.
+	// askLimit is how long an Exhibitor may take to answer; less if there are so many that not all of
+	// them could be asked while Open is patient.
 	askLimit = 2 * time.Second
 	// listPath is where Exhibitor lists the servers.
 	listPath = "/exhibitor/v1/cluster/list"
@@ -104,23 +105,25 @@ func (d *driver) follow(e *exhibitor, poll time.Duration) {
 
 // ask asks each Exhibitor, from a random one on, until one gives a list.
 func (e *exhibitor) ask(ctx context.Context, clk store.Clock) (changed bool, err error) {
-	var reasons []error
 	first := rand.IntN(len(e.hosts))
 	for i := range e.hosts {
-		list, err := e.askOne(ctx, clk, e.hosts[(first+i)%len(e.hosts)])
-		if err == nil {
+		list, reason := e.askOne(ctx, clk, e.hosts[(first+i)%len(e.hosts)])
+		if reason == nil {
 			before := e.latest.Swap(&list)
 			return before != nil && !slices.Equal(*before, list), nil
 		}
-		reasons = append(reasons, err)
+		if err != nil {
+			reason = fmt.Errorf("%w; %w", err, reason)
+		}
+		err = reason
 	}
-	return false, errors.Join(reasons...)
+	return false, err
 }
 
 func (e *exhibitor) askOne(ctx context.Context, clk store.Clock, host string) ([]string, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer clk.AfterFunc(askLimit, func() { cancel(errPatience) }).Stop()
+	defer clk.AfterFunc(min(askLimit, patience/time.Duration(len(e.hosts)+1)), func() { cancel(errPatience) }).Stop()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+host+listPath, nil)
 	if err != nil {
 		return nil, fmt.Errorf("exhibitor %s: %w", host, err)

@@ -28,3 +28,6 @@ func ChangeAfter(ctx context.Context, opened store.Driver, w store.Write, betwee
 
 // ErrOvertaken is the error of a write that another one came before.
 var ErrOvertaken = errOvertaken
+
+// LinkError is what a caller of the link hears of an error of the library's.
+func LinkError(err error) error { return (&client{d: &driver{}}).explain(err) }

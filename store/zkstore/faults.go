@@ -3,6 +3,7 @@ package zkstore
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/go-zookeeper/zk"
 
@@ -20,8 +21,14 @@ func (d *driver) say(what string, err error) error {
 // refused are answers after which nothing was done.
 var refused = []error{zk.ErrNoNode, zk.ErrNodeExists, zk.ErrBadVersion, zk.ErrNotEmpty, zk.ErrNoChildrenForEphemerals}
 
+// shortened is why a session can't have the timeout that it needs.
+func shortened(most time.Duration) error {
+	return fmt.Errorf("keeps sessions for at most %v, others for longer: set maxSessionTimeout to one value on all servers", most)
+}
+
 // explain gives an error of the library's, or of a server's, its class, if it has one.
-func explain(err error, cfg config) error {
+func (c *client) explain(err error) error {
+	cfg := c.d.cfg
 	class := func(mend string, class error) error { return fmt.Errorf("%w: %s (%w)", err, mend, class) }
 	switch {
 	case errors.Is(err, zk.ErrNoAuth):
@@ -35,6 +42,8 @@ func explain(err error, cfg config) error {
 		return class("the server doesn't take the ACL", store.ErrInvalid)
 	case errors.Is(err, zk.ErrInvalidPath), errors.Is(err, zk.ErrShortBuffer), errors.Is(err, zk.ErrBadArguments):
 		return fmt.Errorf("%w (%w)", err, store.ErrInvalid)
+	case errors.Is(err, zk.ErrSessionExpired) && !c.session: // nobody's but the link's own
+		return fmt.Errorf("%w: that of the connection, not of the store (%w)", err, store.ErrRefused)
 	case errors.Is(err, zk.ErrSessionExpired):
 		return fmt.Errorf("%w (%w)", err, store.ErrSessionGone)
 	}

@@ -16,8 +16,8 @@ import (
 
 // A follower tells its leader at every half tick which sessions it heard of; what it heard last dies
 // with it. So ZooKeeper's timeout is longer than the TTL, by a part of it (slackPart)
-// and a tick; and a renewal counts only if one that was at least a tick earlier, or the session's
-// beginning, is no further back than that.
+// and a tick; and a renewal counts only if one that was answered at least a tick before the latest
+// was sent, or the session's beginning, is no further back than that.
 const slackPart = 0.25
 
 // session is one that this driver was granted: a client of its own.
@@ -29,10 +29,13 @@ type session struct {
 	marker string
 
 	mu    sync.Mutex
-	sure  time.Duration   // before the latest request was sent of which ZooKeeper's leader surely knows
-	acked []time.Duration // before later ones were sent, that were answered
+	sure  time.Duration // before the latest request was sent of which ZooKeeper's leader surely knows
+	acked []ack         // of which it may not know yet, in the order of their answers
 	keys  map[string]*attempt
 }
+
+// ack is a renewal's request that was answered.
+type ack struct{ sent, answered time.Duration }
 
 // timeout is how long ZooKeeper is to keep a session of this TTL.
 func (d *driver) timeout(ttl time.Duration) time.Duration {
@@ -100,7 +103,7 @@ func (d *driver) begin(ctx context.Context, c *client, ttl, want time.Duration) 
 		return nil, d.say("grant a session", err)
 	}
 	if w.timeout < want {
-		return nil, d.say("grant a session", fmt.Errorf("%s keeps sessions for at most %v, others for longer: set maxSessionTimeout to one value on all servers: %w", c.zk.Server(), w.timeout, store.ErrInvalid))
+		return nil, d.say("grant a session", fmt.Errorf("%s %w: %w", c.zk.Server(), shortened(w.timeout), store.ErrInvalid))
 	}
 	s := &session{
 		client: c, d: d, id: idOf(w.session), ttl: ttl, marker: d.markerOf(idOf(w.session)),
@@ -118,7 +121,7 @@ func (s *session) attend() {
 		s.mu.Lock()
 		used := s.sure
 		if len(s.acked) > 0 {
-			used = s.acked[len(s.acked)-1]
+			used = s.acked[len(s.acked)-1].sent
 		}
 		s.mu.Unlock()
 		rest := used + s.d.limits.WorstFailover(s.ttl) - s.d.since()
@@ -259,14 +262,15 @@ func (s *session) seek(ctx context.Context) {
 func (s *session) counts(begun, sent time.Duration) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.acked = append(s.acked, sent)
+	now := s.d.since()
+	s.acked = append(s.acked, ack{sent, now})
 	s.sure = max(s.sure, s.let())
-	for len(s.acked) > 0 && s.acked[0] <= sent-s.d.tick {
-		s.sure = max(s.sure, s.acked[0])
+	for len(s.acked) > 0 && s.acked[0].answered <= sent-s.d.tick {
+		s.sure = max(s.sure, s.acked[0].sent)
 		s.acked = slices.Delete(s.acked, 0, 1)
 	}
 	if s.sure >= begun-s.d.slack(s.ttl) {
 		return 0
 	}
-	return max(s.acked[0]+s.d.tick-s.d.since(), time.Millisecond)
+	return max(s.acked[0].answered+s.d.tick-now, time.Millisecond)
 }
