@@ -72,8 +72,9 @@
 //
 // Each process has one connection a store, and one more a TTL: maxClientCnxns, 60 by default, is how many
 // one address may have. All servers need the same maxSessionTimeout (20 ticks by default): a session whose
-// connection comes to one that would keep it for less is given up. Values have up to 960 KiB; a greater jute.maxbuffer changes nothing. Who deletes
-// nodes below the root by hand should not: what lacks is made anew, and records are lost.
+// connection comes to one that would keep it for less is given up. Values have up to 960 KiB; a greater
+// jute.maxbuffer changes nothing. Who deletes nodes below the root by hand should not: what lacks is made
+// anew, and records are lost.
 //
 // # What it won't do
 //
