@@ -16,7 +16,7 @@ import (
 const (
 	// ownLimit bounds the driver's own requests: its polls, and what its watches read.
 	ownLimit = 3 * time.Second
-	// ownCalls is how many of those can be under way, or hang, at a time.
+	// ownCalls is how many of each kind of those can be under way, or hang, at a time.
 	ownCalls = 16
 	// doubtAfter is after how long without an answer other connections are doubted too.
 	doubtAfter = 300 * time.Millisecond
@@ -57,13 +57,13 @@ func askThen[T any](ctx context.Context, d *Driver, what string, db *sql.DB, f f
 		value T
 		err   error
 	}
-	var sent atomic.Bool
+	var at stage
 	answers := make(chan answer, 1)
 	go func() {
 		defer over()
 		began := bootclock.Clock.Now()
-		value, err := attempt(within, d, db, &sent, f)
-		if err != nil && sent.Load() && within.Err() != nil && d.cfg.Doubt != nil && bootclock.Clock.Now().Sub(began) >= doubtAfter {
+		value, err := attempt(within, d, db, &at, f)
+		if err != nil && at.sent() && within.Err() != nil && d.cfg.Doubt != nil && bootclock.Clock.Now().Sub(began) >= doubtAfter {
 			d.cfg.Doubt()
 		}
 		answers <- answer{value, err}
@@ -75,38 +75,51 @@ func askThen[T any](ctx context.Context, d *Driver, what string, db *sql.DB, f f
 		select {
 		case a = <-answers:
 		default:
+			at.giveUp()
 			a.err = errNoAnswer
 		}
 	}
 	if a.err != nil {
-		return none, d.explain(ctx, what, sent.Load(), a.err)
+		return none, d.explain(ctx, what, at.sent(), a.err)
 	}
 	return a.value, nil
 }
 
+// stage is how far a request is. One that was given up before it was sent is never sent.
+type stage struct{ at atomic.Int32 }
+
+const (
+	stageUnsent int32 = iota
+	stageSent
+	stageGivenUp
+)
+
+func (s *stage) send() bool   { return s.at.CompareAndSwap(stageUnsent, stageSent) }
+func (s *stage) sent() bool   { return s.at.Load() == stageSent }
+func (s *stage) unsend() bool { return s.at.CompareAndSwap(stageSent, stageUnsent) }
+func (s *stage) giveUp()      { s.at.CompareAndSwap(stageUnsent, stageGivenUp) }
+
 // attempt gets a connection and runs f on it. One that was found dead before anything was sent is
 // exchanged for another.
-func attempt[T any](ctx context.Context, d *Driver, db *sql.DB, sent *atomic.Bool, f func(context.Context, *sql.Conn) (T, error)) (T, error) {
+func attempt[T any](ctx context.Context, d *Driver, db *sql.DB, at *stage, f func(context.Context, *sql.Conn) (T, error)) (T, error) {
 	var none T
 	for left := tries; ; left-- {
 		c, err := db.Conn(ctx)
 		if err != nil {
 			return none, err
 		}
+		if !at.send() {
+			return none, errors.Join(errNoAnswer, c.Close())
+		}
 		d.requests.Add(1)
-		sent.Store(true)
 		value, err := f(ctx, c)
 		if d.wrongServer(err) {
 			_ = c.Raw(func(any) error { return sqldriver.ErrBadConn }) // the next one may lead elsewhere
 		}
 		_ = c.Close() // gives it back
-		if unsent(err) {
-			sent.Store(false)
-			if left > 1 && ctx.Err() == nil {
-				continue
-			}
+		if err == nil || !unsent(err) || !at.unsend() || left == 1 || ctx.Err() != nil {
+			return value, err
 		}
-		return value, err
 	}
 }
 
@@ -135,17 +148,19 @@ func unsent(err error) bool {
 }
 
 // own is ask for the driver's own requests: within ownLimit, and not too many at a time.
-func own[T any](ctx context.Context, d *Driver, what string, db *sql.DB, f func(context.Context, *sql.Conn) (T, error)) (T, error) {
+func own[T any](ctx context.Context, d *Driver, slots chan struct{}, what string, db *sql.DB, f func(context.Context, *sql.Conn) (T, error)) (T, error) {
 	var none T
-	select {
-	case d.owns <- struct{}{}:
-	default:
-		return none, fmt.Errorf("%s: %s: %w (%w)", d.cfg.Name, what, errOwnCalls, store.ErrUnreachable)
-	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	timer := bootclock.Clock.AfterFunc(ownLimit, func() { cancel(fmt.Errorf("%w within %v", errNoAnswer, ownLimit)) })
 	defer func() { timer.Stop(); cancel(nil) }()
-	return askThen(ctx, d, what, db, f, func() { <-d.owns })
+	select {
+	case slots <- struct{}{}:
+	case <-ctx.Done():
+		return none, fmt.Errorf("%s: %s: %w (%w)", d.cfg.Name, what, errOwnCalls, store.ErrUnreachable)
+	case <-d.ctx.Done():
+		return none, store.ErrClosed
+	}
+	return askThen(ctx, d, what, db, f, func() { <-slots })
 }
 
 // explain says what became of a request that failed: its class (see store.Error), or none if it may

@@ -37,7 +37,8 @@ type Driver struct {
 	cancel context.CancelFunc
 	loops  sync.WaitGroup
 	nudge  chan struct{} // capacity 1: poll now
-	owns   chan struct{} // a token for each of the driver's own requests
+	polls  chan struct{} // a token for each request of the poll loop and the listener
+	lists  chan struct{} // a token for each read of a watch
 
 	requests atomic.Int64
 	opened   atomic.Bool
@@ -65,7 +66,8 @@ func Open(ctx context.Context, cfg Config) (*Driver, error) {
 	d := &Driver{
 		cfg:   cfg,
 		nudge: make(chan struct{}, 1),
-		owns:  make(chan struct{}, ownCalls),
+		polls: make(chan struct{}, ownCalls),
+		lists: make(chan struct{}, ownCalls),
 	}
 	d.sql = cfg.Dialect.statements.with(d.names)
 	d.ctx, d.cancel = context.WithCancel(context.WithoutCancel(ctx))

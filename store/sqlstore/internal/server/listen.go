@@ -38,7 +38,7 @@ func (d *Driver) listen() {
 
 // probe sends a notice to see whether it comes back.
 func (d *Driver) probe() {
-	_, err := own(d.ctx, d, "notify", d.cfg.DB, func(ctx context.Context, c *sql.Conn) (sql.Result, error) {
+	_, err := own(d.ctx, d, d.polls, "notify", d.cfg.DB, func(ctx context.Context, c *sql.Conn) (sql.Result, error) {
 		return c.ExecContext(ctx, d.sql.notify, d.channel())
 	})
 	if err != nil {

@@ -82,7 +82,7 @@ func (o *observer) over(now time.Time) map[store.SessionID]int64 {
 // observe reads the renewal numbers when it is time, and ends the sessions that are due.
 func (p *poll) observe() error {
 	if now := p.d.cfg.Clock.Now(); !now.Before(p.observer.next) {
-		found, err := own(p.d.ctx, p.d, "sessions", p.d.cfg.Steady, p.sessions)
+		found, err := own(p.d.ctx, p.d, p.d.polls, "sessions", p.d.cfg.Steady, p.sessions)
 		if err != nil {
 			return err
 		}
@@ -124,7 +124,7 @@ func (p *poll) sessions(ctx context.Context, c *sql.Conn) (map[store.SessionID]s
 
 // end deletes sessions, each only if its renewal number is still the one given, with what they own.
 func (d *Driver) end(due map[store.SessionID]int64, life string) (bool, error) {
-	return own(d.ctx, d, "expire", d.cfg.DB, func(ctx context.Context, c *sql.Conn) (bool, error) {
+	return own(d.ctx, d, d.polls, "expire", d.cfg.DB, func(ctx context.Context, c *sql.Conn) (bool, error) {
 		return d.cfg.Dialect.end(ctx, d, c, ending{due: due, on: life}, mark())
 	})
 }

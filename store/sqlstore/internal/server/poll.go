@@ -127,7 +127,7 @@ func (p *poll) current(began time.Time) {
 
 // recreate makes the tables that somebody dropped.
 func (p *poll) recreate() {
-	m, err := own(p.d.ctx, p.d, "making the tables", p.d.cfg.DB, p.d.create)
+	m, err := own(p.d.ctx, p.d, p.d.polls, "making the tables", p.d.cfg.DB, p.d.create)
 	if err != nil {
 		p.d.cfg.Logger.Debug("the tables are missing", "store", p.d.cfg.Name, "err", err)
 		return
@@ -156,7 +156,7 @@ func (p *poll) readChanges() error {
 		if p.d.sight().generation != p.generation {
 			p.follow()
 		}
-		n, err := own(p.d.ctx, p.d, "poll", p.d.cfg.Steady, p.changes)
+		n, err := own(p.d.ctx, p.d, p.d.polls, "poll", p.d.cfg.Steady, p.changes)
 		if err != nil {
 			return err
 		}
@@ -249,7 +249,7 @@ func (p *poll) prune(n news) {
 	if n.rev <= n.pruned+p.keep {
 		return
 	}
-	_, err := own(p.d.ctx, p.d, "prune", p.d.cfg.DB, func(ctx context.Context, c *sql.Conn) (struct{}, error) {
+	_, err := own(p.d.ctx, p.d, p.d.polls, "prune", p.d.cfg.DB, func(ctx context.Context, c *sql.Conn) (struct{}, error) {
 		return struct{}{}, p.d.cfg.Dialect.prune(ctx, p.d, c, int64(n.rev-p.d.cfg.keep))
 	})
 	if err != nil {

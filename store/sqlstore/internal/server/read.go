@@ -65,7 +65,9 @@ func (d *Driver) List(ctx context.Context, prefix string) (store.Snapshot, error
 }
 
 func (d *Driver) listForWatch(ctx context.Context, prefix string) (store.Snapshot, uint64, error) {
-	return d.list(ctx, prefix, own[reading])
+	return d.list(ctx, prefix, func(ctx context.Context, d *Driver, what string, db *sql.DB, f func(context.Context, *sql.Conn) (reading, error)) (reading, error) {
+		return own(ctx, d, d.lists, what, db, f)
+	})
 }
 
 type asking func(context.Context, *Driver, string, *sql.DB, func(context.Context, *sql.Conn) (reading, error)) (reading, error)
