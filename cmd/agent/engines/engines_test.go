@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/muster-go/muster/cmd/agent/engines/enginestest"
-	"github.com/muster-go/muster/internal/proctest"
 	"github.com/muster-go/muster/internal/stamptest"
 )
 
@@ -72,7 +71,7 @@ func testFrozen(t *testing.T, store *enginestest.Store) {
 	for tries, shown := 0, 0; shown < 2; tries++ {
 		require.Less(t, tries, 10, "again and again nobody took over")
 		leader := d.leads(0, "")
-		frozen, limit := stamptest.Now(), proctest.Patience
+		frozen, limit := stamptest.Now(), patience
 		freeze, thaw := d.lines[leader.Node].Freeze, d.lines[leader.Node].Thaw
 		if !store.Remote() {
 			// No connection can freeze, but the agent can. One that freezes in the middle of a write keeps the

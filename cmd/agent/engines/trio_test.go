@@ -18,6 +18,9 @@ import (
 // pollTime is how often tests look again at what can't be waited for.
 const pollTime = 25 * time.Millisecond
 
+// patience bounds every wait: several stores are served and used at the same time here.
+const patience = 2 * proctest.Patience
+
 // trio is three agents that stand for one election, each with a line of its own to the store. Their
 // commands note when they lived; those of one ignore every signal that can be ignored. On a busy
 // machine any of them may lose the leadership at any time, without anybody's doing.
@@ -61,7 +64,7 @@ func (d *trio) stand(node string) {
 // given node's.
 func (d *trio) leads(after int64, notOf string) stamptest.Life {
 	d.t.Helper()
-	l, ok := d.leadsWithin(proctest.Patience, after, notOf)
+	l, ok := d.leadsWithin(patience, after, notOf)
 	require.True(d.t, ok, "nobody leads; commands so far: %+v", stamptest.Lives(d.t, d.folder))
 	return l
 }
@@ -97,7 +100,7 @@ func (d *trio) nobody() {
 	require.Eventually(d.t, func() bool {
 		lives := stamptest.Lives(d.t, d.folder)
 		return len(lives) > 0 && !lives[len(lives)-1].Alive()
-	}, proctest.Patience, pollTime, "a command outlived its leadership")
+	}, patience, pollTime, "a command outlived its leadership")
 }
 
 // kill kills an agent, as a crash of its own does.
@@ -122,7 +125,7 @@ func (d *trio) stated() time.Duration {
 			}
 		}
 		return wait >= len(d.agents)-1
-	}, proctest.Patience, pollTime, "not all others wait")
+	}, patience, pollTime, "not all others wait")
 	return stated
 }
 
@@ -144,5 +147,5 @@ func (d *trio) oneLeads(candidates int) {
 		assert.LessOrEqual(d.t, known, 1, "%+v", shown)
 		assert.LessOrEqual(d.t, leaders, 1, "%+v", shown)
 		return len(shown) == candidates && known == 1
-	}, proctest.Patience, 200*time.Millisecond, "not one leader of %d candidates", candidates)
+	}, patience, 200*time.Millisecond, "not one leader of %d candidates", candidates)
 }

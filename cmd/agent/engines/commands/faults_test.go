@@ -27,7 +27,7 @@ func (l *lab) testFaults() {
 	// Before the store goes: who watches is told when it does, and when it is back.
 	watch := l.start("election", "watch", "outage", "-o", "json")
 	watch.Said(watch.Out, `"event":"vacant"`)
-	leader := l.campaign("outage", "box-1")
+	leader := l.campaign("outage", "box-1", "--ttl", l.store.Engine.TTL.String())
 	leader.Said(leader.Out, `leads \d+`)
 	led := leader.Out.Len()
 
