@@ -15,4 +15,10 @@ var (
 	only  = flag.String("measure.only", "", "the one engine to measure; empty: all")
 )
 
-func TestMain(m *testing.M) { enginestest.Main(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "32"); err != nil { // what is measured in parallel is at rest
+		panic(err)
+	}
+	enginestest.Main(m)
+}
