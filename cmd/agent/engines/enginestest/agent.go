@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -76,6 +77,7 @@ func start(t testing.TB, cmd *exec.Cmd, env string) *Agent {
 	a.Process = proctest.Process{T: t, Name: "agent", Cmd: cmd}
 	cmd.Env = append(os.Environ(), env, "MUSTER_NODE=", "XDG_STATE_HOME="+t.TempDir())
 	cmd.Stdout, cmd.Stderr = a.Out, a.Err
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the test, which ends it
 	a.Process.Start()
 	return a
 }

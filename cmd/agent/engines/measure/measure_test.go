@@ -30,10 +30,9 @@ func TestMeasure(t *testing.T) {
 	if *tries <= 0 {
 		t.Skip("measures only if asked to: make engines")
 	}
-	// Ctrl-C ends the agents too, and with the next look at ctx the tests, which clean up. A second one
-	// ends all at once.
+	// Ctrl-C ends it with the next look at ctx, and all that was started is cleaned up.
 	ctx, stop := signal.NotifyContext(t.Context(), syscall.SIGINT, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
+	defer stop()
 	var results []*result
 	for _, engine := range enginestest.Engines() {
 		if *only != "" && *only != engine.Name {
