@@ -45,7 +45,8 @@ func (d *driver) Grant(ctx context.Context, ttl time.Duration) (store.SessionID,
 }
 
 // Renew implements store.Driver. One that finds its connection dead is repeated at once: renewing twice
-// harms nobody.
+// harms nobody. That a session is gone is believed only when a consistent read knows of it too: a leader
+// that is new answers before it has read all that was committed.
 func (d *driver) Renew(ctx context.Context, id store.SessionID) error {
 	if err := d.mayBegin(ctx, "renew"); err != nil {
 		return err
@@ -53,7 +54,8 @@ func (d *driver) Renew(ctx context.Context, id store.SessionID) error {
 	if !isSession(id) {
 		return fmt.Errorf("%s: renew %q: %w", d.name, id, store.ErrSessionGone)
 	}
-	for again := true; ; again = false {
+	var wait backoff
+	for again := true; ; {
 		var entry *api.SessionEntry
 		err := d.ask(ctx, "renew", callTime, func(ctx context.Context) (err error) {
 			entry, _, err = d.client.Session().Renew(string(id), d.writing(ctx))
@@ -61,9 +63,18 @@ func (d *driver) Renew(ctx context.Context, id store.SessionID) error {
 		})
 		switch {
 		case err == nil && entry == nil:
-			return fmt.Errorf("%s: renew %s: %w", d.name, id, store.ErrSessionGone)
+			there, err := d.exists(ctx, id)
+			if err != nil {
+				return err
+			}
+			if !there {
+				return fmt.Errorf("%s: renew %s: %w", d.name, id, store.ErrSessionGone)
+			}
+			wait.sleep(ctx, d)
 		case err == nil || !again || ctx.Err() != nil || errors.Is(err, errNoAnswer) || known(err):
 			return err
+		default:
+			again = false
 		}
 	}
 }
@@ -86,16 +97,21 @@ func (d *driver) Revoke(ctx context.Context, id store.SessionID) error {
 		if err != nil {
 			return err
 		}
-		var entry *api.SessionEntry
-		err = d.ask(ctx, "read a session", callTime, func(ctx context.Context) (err error) {
-			entry, _, err = d.client.Session().Info(string(id), d.reading(ctx))
-			return err
-		})
-		if err != nil || entry == nil {
+		if there, err := d.exists(ctx, id); err != nil || !there {
 			return err
 		}
 		wait.sleep(ctx, d)
 	}
+}
+
+// exists asks for a session, consistently.
+func (d *driver) exists(ctx context.Context, id store.SessionID) (bool, error) {
+	var entry *api.SessionEntry
+	err := d.ask(ctx, "read a session", callTime, func(ctx context.Context) (err error) {
+		entry, _, err = d.client.Session().Info(string(id), d.reading(ctx))
+		return err
+	})
+	return entry != nil, err
 }
 
 // Owned implements store.Driver. Consul has no list of what a session owns: all records are read.

@@ -121,6 +121,30 @@ func TestARenewalSurvivesThatItsConnectionDied(t *testing.T) {
 	}
 }
 
+func TestThatASessionIsGoneIsBelievedOnlyWhenAConsistentReadKnowsOfIt(t *testing.T) {
+	t.Parallel()
+	s := servertest.Shared(t, servertest.Consul)
+	f := newFront(t, s.Addr())
+	d := open(t, "consul://"+f.addr()+"/gone")
+	defer func() { require.NoError(t, d.Close()) }()
+	id, err := d.Grant(t.Context(), time.Minute)
+	require.NoError(t, err)
+	lies := 0
+	f.seeing(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/v1/session/renew/"+string(id) || lies == 2 {
+			return false
+		}
+		lies++
+		http.NotFound(w, r) // as a leader does that hasn't read yet what was committed
+		return true
+	})
+	require.NoError(t, d.Renew(t.Context(), id))
+	f.seeing(nil)
+	assert.Equal(t, 2, lies)
+	require.NoError(t, d.Revoke(t.Context(), id))
+	require.ErrorIs(t, d.Renew(t.Context(), id), store.ErrSessionGone)
+}
+
 func TestARevocationIsBelievedOnlyWhenAConsistentReadKnowsOfIt(t *testing.T) {
 	t.Parallel()
 	s := servertest.Shared(t, servertest.Consul)
