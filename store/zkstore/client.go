@@ -41,6 +41,7 @@ type client struct {
 	cancel context.CancelFunc
 	zk     *zk.Conn
 	made   chan struct{} // closed once zk is there
+	free   func() bool   // of what ends it with the driver
 
 	mu      sync.Mutex
 	wire    *wire
@@ -66,11 +67,15 @@ func (d *driver) newClient(timeout time.Duration, session bool, onNode func(zk.E
 		c.limit, most = min(shakeLimit, timeout/3), 64<<10
 	}
 	c.ctx, c.cancel = context.WithCancel(d.ctx)
+	c.mu.Lock() // the driver may be closed already
+	c.free = context.AfterFunc(d.ctx, func() { c.finish(store.ErrClosed, false) })
+	c.mu.Unlock()
 	var err error
 	c.zk, _, err = zk.Connect([]string{"unused"}, timeout, zk.WithDialer(c.dial), zk.WithHostProvider(c),
 		zk.WithEventCallback(c.event), zk.WithLogger(quiet{}), zk.WithLogInfo(false),
 		zk.WithMaxConnBufferSize(sendBuffer), zk.WithMaxBufferSize(most))
 	if err != nil {
+		c.free()
 		c.cancel()
 		return nil, err
 	}
@@ -212,6 +217,7 @@ func (c *client) finishLocked(why error, gently bool) {
 		return
 	}
 	c.over = why
+	c.free()
 	w := c.wire
 	if w != nil && !gently {
 		_ = w.Close()
