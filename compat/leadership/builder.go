@@ -68,7 +68,8 @@ func (b *FlagBuilder) Name(value string) *FlagBuilder { b.name = value; return b
 func (b *FlagBuilder) Process(value string) *FlagBuilder { b.process = value; return b }
 
 // Interval sets how often, at the least, the ownership of the flag is renewed; with Jitter and Timeout
-// it says how long a claim lasts (see the package's documentation). Default: 30 seconds.
+// it says how long a claim lasts: a second at the least, whatever they are (see the package's
+// documentation). Default: 30 seconds.
 func (b *FlagBuilder) Interval(value time.Duration) *FlagBuilder { b.interval = value; return b }
 
 // Jitter sets by which share renewals are moved at random, from 0 to 1, so that processes that were

@@ -136,7 +136,7 @@ func (f *Flag) stand(opened func()) error {
 		return errors.Join(err, st.Close())
 	}
 	t, err := tracker.New(tracker.Config{
-		Claimer: queue, Candidate: claimer.Candidate{Name: f.name, Holder: f.process},
+		Claimer: &announcer{Queue: queue, log: f.logger}, Candidate: claimer.Candidate{Name: f.name, Holder: f.process},
 		Duration: queue.MaxDuration() / 2, Clock: f.clk, Logger: f.logger,
 	})
 	if err != nil {

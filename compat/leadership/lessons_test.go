@@ -3,6 +3,8 @@ package leadership_test
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/muster-go/muster/internal/proctest"
 	"github.com/muster-go/muster/store"
 )
 
@@ -257,9 +260,12 @@ func TestFlagsOfOtherNamesAreOthers(t *testing.T) {
 
 func TestAnEmptyDatabaseHasNoLeaderUntilALivingOneMustHaveHeard(t *testing.T) {
 	in(t, func(db *database) {
-		one := db.build(builder(db.link(), "one").Fresh(false))
+		var log proctest.Output
+		one := db.build(builder(db.link(), "one").Fresh(false).Logger(slog.New(slog.NewTextHandler(&log, nil))))
 		time.Sleep(ttl * 3 / 2)
 		require.False(db, one.Raised())
+		require.Equal(db, 1, strings.Count(log.String(), "can't be raised yet"), "it says so, once")
+		require.Contains(db, log.String(), "nobody leads for 56.05")
 		time.Sleep(2 * time.Second)
 		require.True(db, one.Raised())
 		require.NoError(db, one.Close())
