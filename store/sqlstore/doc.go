@@ -1,5 +1,7 @@
-// Package sqlstore keeps a store in an SQL database. Today that is SQLite: one file, shared by all
-// processes of one machine.
+// Package sqlstore keeps a store in an SQL database: in SQLite, one file, shared by all processes of
+// one machine; or, by New, on a database server that a handle of the caller's reaches. Packages
+// postgres and mysql open such servers by their URLs, and say what they must be; the rest of this page
+// is about SQLite.
 //
 // # Vocabulary
 //
