@@ -6,6 +6,8 @@ import (
 	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
+	"reflect"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -117,7 +119,7 @@ func attempt[T any](ctx context.Context, d *Driver, db *sql.DB, at *stage, f fun
 			_ = c.Raw(func(any) error { return sqldriver.ErrBadConn }) // the next one may lead elsewhere
 		}
 		_ = c.Close() // gives it back
-		if err == nil || !unsent(err) || !at.unsend() || left == 1 || ctx.Err() != nil {
+		if err == nil || !d.unsent(err) || !at.unsend() || left == 1 || ctx.Err() != nil {
 			return value, err
 		}
 	}
@@ -136,15 +138,25 @@ func (d *Driver) wrongServer(err error) bool {
 }
 
 // unsent says that an error came before anything was sent.
-func unsent(err error) bool {
+func (d *Driver) unsent(err error) bool {
 	if errors.Is(err, sqldriver.ErrBadConn) {
-		return true
+		return d.exact
 	}
 	e, ok := errors.AsType[interface {
 		error
 		SafeToRetry() bool
 	}](err)
 	return ok && e.SafeToRetry()
+}
+
+// exact tells whether a handle's client says driver.ErrBadConn only when nothing was sent, as it should.
+// Some (lib/pq) say it too when the server went away before it answered.
+func exact(db *sql.DB) bool {
+	client := reflect.TypeOf(db.Driver())
+	for client != nil && client.Kind() == reflect.Pointer {
+		client = client.Elem()
+	}
+	return client != nil && slices.Contains([]string{"github.com/jackc/pgx/v5/stdlib", "github.com/go-sql-driver/mysql"}, client.PkgPath())
 }
 
 // own is ask for the driver's own requests: within ownLimit, and not too many at a time.
@@ -181,6 +193,9 @@ func (d *Driver) explain(ctx context.Context, what string, sent bool, err error)
 		return fmt.Errorf("%s: %s: the store was closed before the answer came", d.cfg.Name, what)
 	case ctx.Err() != nil:
 		err = context.Cause(ctx)
+	}
+	if sent && (errors.Is(err, store.ErrRefused) || errors.Is(err, store.ErrGone)) {
+		err = opaque(err) // the cause of the context's end says nothing of the request
 	}
 	if sent {
 		return fmt.Errorf("%s: %s: %w", d.cfg.Name, what, err)

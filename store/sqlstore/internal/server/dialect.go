@@ -37,7 +37,8 @@ type Dialect struct {
 // {sessions} and {changes} stand for the tables.
 type statements struct {
 	meta     string // → schema, store, rev, mark, life; of a server that may write
-	grant    string // id, ttl → 1 row
+	writable string // → 0 on a server that doesn't write; empty: there grant and renew fail
+	grant    string // id, ttl → 1 row; none on a server that doesn't write
 	renew    string // id → 1 row, or none
 	sessions string // → id, ttl, renewals
 	owned    string // id → records
@@ -96,7 +97,7 @@ func (d *Dialect) tables(n Names, sql string) string {
 
 func (s statements) with(f func(string) string) statements {
 	return statements{
-		meta: f(s.meta), grant: f(s.grant), renew: f(s.renew), sessions: f(s.sessions), owned: f(s.owned),
+		meta: f(s.meta), writable: f(s.writable), grant: f(s.grant), renew: f(s.renew), sessions: f(s.sessions), owned: f(s.owned),
 		list: f(s.list), pair: f(s.pair), changes: f(s.changes), notify: f(s.notify), write: f(s.write),
 	}
 }

@@ -33,6 +33,8 @@ type Driver struct {
 	sql  statements
 	feed *feed.Feed[uint64]
 
+	exact bool // see exact
+
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	loops  sync.WaitGroup
@@ -68,6 +70,7 @@ func Open(ctx context.Context, cfg Config) (*Driver, error) {
 		nudge: make(chan struct{}, 1),
 		polls: make(chan struct{}, ownCalls),
 		lists: make(chan struct{}, ownCalls),
+		exact: exact(cfg.DB) && exact(cfg.Steady),
 	}
 	d.sql = cfg.Dialect.statements.with(d.names)
 	d.ctx, d.cancel = context.WithCancel(context.WithoutCancel(ctx))

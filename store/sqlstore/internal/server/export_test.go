@@ -5,3 +5,6 @@ var SeveralStatements = mysqlDialect("MariaDB by several statements", mariadbLif
 
 // Life is the expression of a dialect's that tells the runs of a server apart.
 const Life = mariadbLife
+
+// Unknown tells whether a server's error of a code leaves it open what became of a write.
+func Unknown(d *Dialect, code string) bool { return d.fault(code) == faultUnknown }

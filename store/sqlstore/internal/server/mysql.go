@@ -43,8 +43,10 @@ func mysqlDialect(name, life, begin, end string) *Dialect {
 		schema: func(Names) string { return mysqlTables },
 		statements: statements{
 			meta:     "SELECT `schema`, store, rev, mark, " + life + `, ` + mysqlWritable + ` FROM {meta} WHERE one = 1`,
-			grant:    `INSERT INTO {sessions} (id, ttl_ns, renewals) VALUES (?, ?, 0)`,
-			renew:    `UPDATE {sessions} SET renewals = renewals + 1 WHERE id = ?`,
+			writable: `SELECT ` + mysqlWritable,
+			// Some users may write where others may not (READ ONLY ADMIN, SUPER).
+			grant:    `INSERT INTO {sessions} (id, ttl_ns, renewals) SELECT ?, ?, 0 FROM DUAL WHERE ` + mysqlWritable,
+			renew:    `UPDATE {sessions} SET renewals = renewals + 1 WHERE id = ? AND ` + mysqlWritable,
 			sessions: `SELECT id, ttl_ns, renewals FROM {sessions} WHERE ` + mysqlWritable,
 			owned: `SELECT m.rev, m.store, r.name, r.value, r.create_rev, r.mod_rev, r.session
 				FROM {meta} m LEFT JOIN {records} r ON r.session = ? AND r.session <> '' WHERE m.one = 1 AND ` + mysqlWritable,
@@ -138,8 +140,9 @@ func mysqlCode(err error) string {
 	return mysqlCode(errors.Unwrap(err))
 }
 
-// mysqlFault goes by the servers' error numbers. One that ends a statement from outside may come after
-// the commit; any other ends the statement before it, and the rest is undone.
+// mysqlFault goes by the servers' error numbers. Those that are named come before the commit, and all is
+// undone. Any other may come in it or after it, as do those of a server or a connection that ends, of a
+// statement that is killed, and of a disk or a cluster that fails the commit.
 func mysqlFault(code string) fault {
 	switch code {
 	case "1146": // no such table
@@ -156,11 +159,10 @@ func mysqlFault(code string) fault {
 		"1205", "1213", "1020", // a lock wait, a deadlock, a row that changed since it was seen
 		"1007", "1050", "1061", "1062", "1684": // who makes the tables was second
 		return faultBusy
-	case "1053", "1077", "1079", "1080", "1927", "2013", "3169", "4031", // the server or the connection ends
-		"1317", "1969", "3024", // the statement was killed
-		"1158", "1159", "1160", "1161", // the network, as the server sees it
-		"1047", "1180", "1105", "3100", "3101": // the commit
-		return faultUnknown
+	case "1064", "1149", "1295", "1305", // a statement that the server doesn't know
+		"1048", "1118", "1153", "1264", "1292", "1366", "1406", // a value that doesn't fit
+		"1099", "1100", "1114", "1223": // a table that is locked or full
+		return faultRefused
 	}
-	return faultRefused
+	return faultUnknown
 }

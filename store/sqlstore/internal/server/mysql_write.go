@@ -103,7 +103,7 @@ func (s mysqlScripts) run(ctx context.Context, d *Driver, c *sql.Conn, body stri
 	if err == nil && !told.store.Valid {
 		err = errNoMeta
 	}
-	if err != nil && !unsent(err) {
+	if err != nil && !d.unsent(err) {
 		if _, undoing := c.ExecContext(ctx, "ROLLBACK AND NO CHAIN NO RELEASE"); undoing != nil {
 			_ = c.Raw(func(any) error { return sqldriver.ErrBadConn }) // closes it
 		}

@@ -117,7 +117,9 @@ func (p *poll) sessions(ctx context.Context, c *sql.Conn) (map[store.SessionID]s
 		if err := rows.Scan(&id, (*int64)(&s.ttl), &s.renewals); err != nil {
 			return nil, err
 		}
-		found[store.SessionID(id)] = s
+		if isID(store.SessionID(id)) { // it becomes part of a statement
+			found[store.SessionID(id)] = s
+		}
 	}
 	return found, rows.Err()
 }

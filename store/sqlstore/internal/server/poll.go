@@ -164,7 +164,7 @@ func (p *poll) readChanges() error {
 		case p.diverged(n):
 			p.d.diverged(p.generation, n.store, n.rev)
 			continue
-		case n.pruned > p.rev, n.rows == 0 && n.rev > p.rev: // fell behind: each watch reads everything
+		case n.pruned > p.rev, n.pruned == p.rev && p.name != lastName, n.rows == 0 && n.rev > p.rev: // fell behind: each watch reads everything
 			p.d.feed.Tell(feed.Item[uint64]{Kind: store.EventReset, Any: true})
 			p.rev, p.name, p.mark, p.marked = n.rev, lastName, n.mark, true
 			n.items, n.rows = nil, 0

@@ -283,7 +283,8 @@ func sqlState(err error) string {
 }
 
 // postgresFault goes by the classes of PostgreSQL's error codes. An error that ends the connection may
-// come after the commit; any other undoes the statement.
+// come after the commit, and so may a cancellation, which the server heeds also while it logs what it did;
+// any other undoes the statement.
 func postgresFault(code string) fault {
 	switch code {
 	case "42P01", "3F000": // undefined table, schema
@@ -302,7 +303,8 @@ func postgresFault(code string) fault {
 	switch {
 	case strings.HasPrefix(code, "28"):
 		return faultUnauthorized
-	case strings.HasPrefix(code, "57P"), strings.HasPrefix(code, "08"), strings.HasPrefix(code, "58"), strings.HasPrefix(code, "XX"):
+	case code == "57014", code == "25P03", code == "25P04",
+		strings.HasPrefix(code, "57P"), strings.HasPrefix(code, "08"), strings.HasPrefix(code, "58"), strings.HasPrefix(code, "XX"):
 		return faultUnknown
 	}
 	return faultRefused

@@ -22,8 +22,12 @@ func (d *Driver) Grant(ctx context.Context, ttl time.Duration) (store.SessionID,
 		return "", err
 	}
 	id := newID()
-	_, err := ask(ctx, d, "grant", d.cfg.Steady, func(ctx context.Context, c *sql.Conn) (sql.Result, error) {
-		return c.ExecContext(ctx, d.sql.grant, id, int64(ttl))
+	_, err := ask(ctx, d, "grant", d.cfg.Steady, func(ctx context.Context, c *sql.Conn) (int64, error) {
+		n, err := affected(c.ExecContext(ctx, d.sql.grant, id, int64(ttl)))
+		if err == nil && n == 0 {
+			err = d.explainFault("grant", faultReadOnly, errReadOnly)
+		}
+		return n, err
 	})
 	if err != nil {
 		return "", err
@@ -36,16 +40,30 @@ func (d *Driver) Grant(ctx context.Context, ttl time.Duration) (store.SessionID,
 func (d *Driver) Renew(ctx context.Context, id store.SessionID) error {
 	named := sent(id)
 	n, err := ask(ctx, d, "renew", d.cfg.Steady, func(ctx context.Context, c *sql.Conn) (int64, error) {
-		result, err := c.ExecContext(ctx, d.sql.renew, named)
-		if err != nil {
+		n, err := affected(c.ExecContext(ctx, d.sql.renew, named))
+		if err != nil || n > 0 || d.sql.writable == "" {
+			return n, err
+		}
+		var writable int
+		if err := c.QueryRowContext(ctx, d.sql.writable).Scan(&writable); err != nil {
 			return 0, err
 		}
-		return result.RowsAffected()
+		if writable == 0 { // it says nothing of sessions
+			return 0, d.explainFault("renew", faultReadOnly, errReadOnly)
+		}
+		return 0, nil
 	})
 	if err == nil && n == 0 {
 		return fmt.Errorf("%s: session %s: %w", d.cfg.Name, id, store.ErrSessionGone)
 	}
 	return err
+}
+
+func affected(result sql.Result, err error) (int64, error) {
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 // Revoke implements store.Driver.
