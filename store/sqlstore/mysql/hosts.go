@@ -49,7 +49,7 @@ func (h *hosts) Connect(ctx context.Context) (driver.Conn, error) {
 		}
 		faults = append(faults, fmt.Errorf("%s: %w", h.places[i], err))
 	}
-	return nil, oneLine(faults)
+	return nil, several(faults)
 }
 
 // Driver implements driver.Connector.
@@ -79,11 +79,10 @@ func writes(ctx context.Context, c driver.Conn) error {
 	return errReadOnly
 }
 
-// several is one line of several errors.
+// several are errors on one line.
 type several []error
 
-func oneLine(errs []error) error { return several(errs) }
-
+// Error implements error.
 func (s several) Error() string {
 	text := ""
 	for i, err := range s {
@@ -95,4 +94,5 @@ func (s several) Error() string {
 	return text
 }
 
+// Unwrap lets errors.Is look at each.
 func (s several) Unwrap() []error { return s }
