@@ -67,8 +67,9 @@
 //     store.EventReset. A connection that is dead is given up within 15 s; a Consul that doesn't answer,
 //     within 8 s.
 //   - A snapshot that is restored (consul snapshot restore) ends all queries, so that every process that
-//     watches looks at once whether the newest commit has become an older one. One that is cut off in
-//     that moment can tell only until later commits have made up for those that were lost.
+//     watches looks at once whether the newest commit has become an older one; and what it then finds
+//     changed is told as store.EventReset. One that is cut off in that moment can tell that there was a
+//     restore only until later commits have made up for those that were lost.
 //   - Close ends all calls and watches. Calls that were under way say store.ErrClosed only if nothing
 //     had been sent.
 //

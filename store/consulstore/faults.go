@@ -25,6 +25,7 @@ const (
 var (
 	errNoAnswer = errors.New("no answer in time")
 	errWentBack = errors.New("the store's index ran backwards")
+	errEnded    = errors.New("a query ended early: the store may have been restored")
 	errNoIndex  = errors.New("an answer without X-Consul-Index: is this Consul, and does what stands between pass on its headers?")
 )
 

@@ -171,7 +171,8 @@ func same(a, b []store.Record) bool {
 	return slices.EqualFunc(a, b, func(a, b store.Record) bool { return a.Key == b.Key && a.ModRev == b.ModRev })
 }
 
-// read asks for everything, consistently, and shows it.
+// read asks for everything, consistently, and shows it: as a reset if anything is new, for in a store
+// that was restored, records may be as they were long ago.
 func (f *feed) read(ctx context.Context) (index uint64, err error) {
 	asked := f.d.clk.Now()
 	newest, err := f.d.newest(ctx)
@@ -185,13 +186,15 @@ func (f *feed) read(ctx context.Context) (index uint64, err error) {
 	if err := context.Cause(ctx); err != nil { // disturbed since
 		return 0, err
 	}
+	if s, _ := f.now(); s.view != nil && !same(l.records, s.view.records) {
+		f.lost(errEnded) // unless it is already
+	}
 	f.show(l, max(newest, l.index), asked)
 	return l.index, nil
 }
 
 // show makes an answer the view. After the feed was lost it is a reset.
 func (f *feed) show(l listing, rev uint64, asked time.Time) {
-	slices.SortFunc(l.records, func(a, b store.Record) int { return strings.Compare(a.Key, b.Key) })
 	s, _ := f.now()
 	next := &view{records: l.records, index: l.index, rev: rev, asked: asked}
 	if s.view != nil {

@@ -41,6 +41,15 @@ func tryOpen(rawURL string) (store.Driver, error) {
 	return consulstore.Open(context.Background(), u, bootclock.Clock)
 }
 
+// shared is the package's server, without what an earlier run of the test has left below the prefix.
+func shared(t testing.TB, prefix string) *servertest.Server {
+	t.Helper()
+	s := servertest.Shared(t, servertest.Consul)
+	_, err := admin(t, s).KV().DeleteTree(prefix, nil)
+	require.NoError(t, err)
+	return s
+}
+
 // client is a driver that reaches a server through a proxy of its own, which goes with it.
 type client struct {
 	store.Driver

@@ -58,7 +58,7 @@ func TestOpenRefusesAURLThatCantBeUsedBeforeItContactsAnybody(t *testing.T) {
 
 func TestOpen(t *testing.T) {
 	t.Parallel()
-	s := servertest.Shared(t, servertest.Consul)
+	s := shared(t, "pre/")
 
 	t.Run("nobody listens", func(t *testing.T) {
 		_, err := tryOpen("consul://127.0.0.1:1/p?token=secret")

@@ -108,6 +108,7 @@ func (d *driver) list(ctx context.Context, prefix string, options func(context.C
 		for _, pair := range pairs {
 			l.records = append(l.records, d.record(pair))
 		}
+		slices.SortFunc(l.records, func(a, b store.Record) int { return strings.Compare(a.Key, b.Key) })
 		l.index, err = indexOf(meta)
 		return err
 	})

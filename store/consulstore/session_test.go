@@ -16,7 +16,7 @@ import (
 
 func TestASessionIsAsTheDocumentationSays(t *testing.T) {
 	t.Parallel()
-	s := servertest.Shared(t, servertest.Consul)
+	s := shared(t, "sessions/")
 	d := open(t, "consul://"+s.Addr()+"/sessions")
 	defer func() { require.NoError(t, d.Close()) }()
 	id, err := d.Grant(t.Context(), 90*time.Second+time.Millisecond)
@@ -34,7 +34,7 @@ func TestASessionIsAsTheDocumentationSays(t *testing.T) {
 
 func TestASessionOutlivesThatItsAgentIsTakenForDead(t *testing.T) {
 	t.Parallel()
-	s := servertest.Shared(t, servertest.Consul)
+	s := shared(t, "ill/")
 	c := admin(t, s)
 	_, err := c.Catalog().Register(&api.CatalogRegistration{Node: "ill", Address: "127.0.0.9", Check: &api.AgentCheck{
 		Node: "ill", CheckID: "serfHealth", Name: "Serf Health Status", Status: "passing",
@@ -58,7 +58,7 @@ func TestASessionOutlivesThatItsAgentIsTakenForDead(t *testing.T) {
 
 func TestAKeyOfASessionThatHasJustEndedCanBeOwnedAgainAtOnce(t *testing.T) {
 	t.Parallel()
-	s := servertest.Shared(t, servertest.Consul)
+	s := shared(t, "delay/")
 	d := open(t, "consul://"+s.Addr()+"/delay")
 	defer func() { require.NoError(t, d.Close()) }()
 	for range 30 {
@@ -91,7 +91,7 @@ func TestAKeyOfASessionThatHasJustEndedCanBeOwnedAgainAtOnce(t *testing.T) {
 
 func TestWhatCantBeASessionIsGone(t *testing.T) {
 	t.Parallel()
-	s := servertest.Shared(t, servertest.Consul)
+	s := shared(t, "none/")
 	d := open(t, "consul://"+s.Addr()+"/none")
 	defer func() { require.NoError(t, d.Close()) }()
 	for _, id := range []store.SessionID{"x", "../kv/none", "00000000-0000-0000-0000-000000000000"} {
@@ -108,7 +108,7 @@ func TestWhatCantBeASessionIsGone(t *testing.T) {
 
 func TestARenewalSurvivesThatItsConnectionDied(t *testing.T) {
 	t.Parallel()
-	s := servertest.Shared(t, servertest.Consul)
+	s := shared(t, "stale/")
 	proxy := servertest.NewProxy(t, s.Addr())
 	d := open(t, "consul://"+proxy.Endpoint()+"/stale")
 	defer func() { require.NoError(t, d.Close()) }()
@@ -147,7 +147,7 @@ func TestThatASessionIsGoneIsBelievedOnlyWhenAConsistentReadKnowsOfIt(t *testing
 
 func TestARevocationIsBelievedOnlyWhenAConsistentReadKnowsOfIt(t *testing.T) {
 	t.Parallel()
-	s := servertest.Shared(t, servertest.Consul)
+	s := shared(t, "revoke/")
 	f := newFront(t, s.Addr())
 	d := open(t, "consul://"+f.addr()+"/revoke")
 	defer func() { require.NoError(t, d.Close()) }()

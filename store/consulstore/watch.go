@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/muster-go/muster/store"
@@ -81,7 +80,6 @@ func (w *watching) read(ctx context.Context, before *view) error {
 	if err != nil || ctx.Err() != nil {
 		return cmp.Or(err, ctx.Err())
 	}
-	slices.SortFunc(l.records, func(a, b store.Record) int { return strings.Compare(a.Key, b.Key) })
 	w.begin(l.records, max(newest, l.index), asked, before)
 	w.shown = nil // what the feed shows may differ
 	return nil

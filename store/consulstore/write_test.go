@@ -18,7 +18,7 @@ import (
 
 func TestHowManyRequestsWritesTake(t *testing.T) {
 	t.Parallel()
-	s := servertest.Shared(t, servertest.Consul)
+	s := shared(t, "cost/")
 	d := open(t, "consul://"+s.Addr()+"/cost")
 	defer func() { require.NoError(t, d.Close()) }()
 	a, err := d.Grant(t.Context(), time.Minute)
@@ -66,7 +66,7 @@ func TestHowManyRequestsWritesTake(t *testing.T) {
 
 func TestAnUpdateThatChangesNothingIsACommitAllTheSame(t *testing.T) {
 	t.Parallel()
-	s := servertest.Shared(t, servertest.Consul)
+	s := shared(t, "same/")
 	d := open(t, "consul://"+s.Addr()+"/same")
 	defer func() { require.NoError(t, d.Close()) }()
 	id, err := d.Grant(t.Context(), time.Minute)
@@ -84,7 +84,7 @@ func TestAnUpdateThatChangesNothingIsACommitAllTheSame(t *testing.T) {
 
 func TestValuesUpToTheLimitAreWrittenAndLargerOnesRefused(t *testing.T) {
 	t.Parallel()
-	s := servertest.Shared(t, servertest.Consul)
+	s := shared(t, "large/")
 	d := open(t, "consul://"+s.Addr()+"/large")
 	defer func() { require.NoError(t, d.Close()) }()
 	a, err := d.Grant(t.Context(), time.Minute)
@@ -136,7 +136,7 @@ func TestAServerThatTakesLessInOneRequestIsGivenLess(t *testing.T) {
 
 func TestWhatIsKnownOfAWriteThatFailed(t *testing.T) {
 	t.Parallel()
-	s := servertest.Shared(t, servertest.Consul)
+	s := shared(t, "known/")
 	f := newFront(t, s.Addr())
 	d := open(t, "consul://"+f.addr()+"/known")
 	defer func() { require.NoError(t, d.Close()) }()
@@ -173,7 +173,7 @@ func TestWhatIsKnownOfAWriteThatFailed(t *testing.T) {
 
 func TestALostReplyLeavesTheOutcomeUnknown(t *testing.T) {
 	t.Parallel()
-	s := servertest.Shared(t, servertest.Consul)
+	s := shared(t, "lost/")
 	proxy := servertest.NewProxy(t, s.Addr())
 	d := open(t, "consul://"+proxy.Endpoint()+"/lost")
 	defer func() { require.NoError(t, d.Close()) }()
