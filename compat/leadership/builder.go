@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -64,7 +65,8 @@ func (b *FlagBuilder) Handle(value *sql.DB) *FlagBuilder { b.handle = value; ret
 func (b *FlagBuilder) Name(value string) *FlagBuilder { b.name = value; return b }
 
 // Process sets the name of this process, for example of the pod, which others see while it holds the
-// flag. It is mandatory, should differ from that of every other process, and can't contain "#".
+// flag. It is mandatory, should differ from that of every other process, and can't contain "#" or
+// bytes that aren't UTF-8.
 func (b *FlagBuilder) Process(value string) *FlagBuilder { b.process = value; return b }
 
 // Interval sets how often, at the least, the ownership of the flag is renewed; with Jitter and Timeout
@@ -142,6 +144,8 @@ func (b *FlagBuilder) validate() error {
 		return errors.New("no process: set a name of this process's own with Process")
 	case strings.Contains(b.process, "#"):
 		return fmt.Errorf(`the process %q contains "#", which sets off its incarnation: leave it out`, b.process)
+	case !utf8.ValidString(b.process): // no metric may have such a label
+		return fmt.Errorf("the process %q is not valid UTF-8: leave out what isn't", b.process)
 	case b.interval <= 0:
 		return fmt.Errorf("interval %v: must be greater than 0", b.interval)
 	case !(b.jitter >= 0 && b.jitter <= 1): // NaN too
