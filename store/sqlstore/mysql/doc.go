@@ -55,7 +55,8 @@
 //
 // A primary of its own. Refused are servers that are read-only, now or later, nodes of a Galera cluster
 // and groups with several primaries (at one node a read may miss what another has committed), and servers
-// with innodb_flush_log_at_trx_commit = 0 (a crash takes back what was done), with
+// with innodb_flush_log_at_trx_commit = 0 (a crash takes back what was done), with a binary log of
+// statements (binlog_format = STATEMENT: what they do depends on read_only, which differs on a replica), with
 // max_allowed_packet below 4 MiB, or whose connections begin without autocommit or with READ UNCOMMITTED.
 // With innodb_flush_log_at_trx_commit = 2, or a binary log without sync_binlog = 1, a crash of the
 // server's machine can take back the latest commits: two may lead until both have read the era again.

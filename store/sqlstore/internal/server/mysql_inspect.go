@@ -46,6 +46,8 @@ func (s mysqlScripts) inspect(ctx context.Context, d *Driver, c *sql.Conn) error
 		return refuse("its connections read what isn't committed: take that out of the handle's parameters, or of the server's settings (transaction_isolation)")
 	case strings.Contains(set["sql_mode"], "ORACLE"):
 		return refuse("its connections speak Oracle's language: take that out of the handle's parameters, or of the server's settings (sql_mode)")
+	case on("log_bin") && set["binlog_format"] == "STATEMENT":
+		return refuse("its binary log tells replicas the statements, which may do something else there: let an administrator say SET GLOBAL binlog_format = 'ROW', and write it to the server's configuration")
 	case set["innodb_flush_log_at_trx_commit"] == "0":
 		return refuse("a crash takes back what was done in the second before: let an administrator say SET GLOBAL innodb_flush_log_at_trx_commit = 1, and write it to the server's configuration")
 	case packet < mysqlPacket:
@@ -79,7 +81,7 @@ func mysqlAllowed(ctx context.Context, d *Driver, c *sql.Conn) error {
 // mysqlSettings reads those that matter, as they hold for this connection.
 func mysqlSettings(ctx context.Context, c *sql.Conn) (map[string]string, error) {
 	rows, err := c.QueryContext(ctx, `SHOW VARIABLES WHERE Variable_name IN ('version', 'autocommit', 'sql_mode', 'transaction_isolation', 'tx_isolation',
-		'innodb_flush_log_at_trx_commit', 'log_bin', 'sync_binlog', 'max_allowed_packet', 'wsrep_on',
+		'innodb_flush_log_at_trx_commit', 'log_bin', 'binlog_format', 'sync_binlog', 'max_allowed_packet', 'wsrep_on',
 		'group_replication_group_name', 'group_replication_single_primary_mode')`)
 	if err != nil {
 		return nil, err
