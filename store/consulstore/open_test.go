@@ -3,6 +3,7 @@ package consulstore_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -275,4 +276,25 @@ func TestTheTokenMayStandInTheEnvironment(t *testing.T) {
 	_, err = tryOpen("consul://" + front.addr() + "/p")
 	require.Error(t, err)
 	assert.Equal(t, "of-variable", front.latestToken())
+}
+
+func TestNoOtherVariableOfConsulsIsRead(t *testing.T) {
+	for name, value := range map[string]string{
+		"CONSUL_HTTP_AUTH": "user:secret", "CONSUL_NAMESPACE": "theirs", "CONSUL_PARTITION": "theirs",
+		"CONSUL_HTTP_SSL": "true", "CONSUL_HTTP_ADDR": "127.0.0.1:1",
+	} {
+		t.Setenv(name, value)
+	}
+	f := newFront(t, servertest.Shared(t, servertest.Consul).Addr())
+	f.seeing(func(_ http.ResponseWriter, r *http.Request) bool {
+		assert.Empty(t, r.Header.Get("Authorization"))
+		assert.NotContains(t, r.URL.RawQuery, "theirs")
+		return false
+	})
+	d := open(t, "consul://"+f.addr()+"/environment")
+	defer func() { require.NoError(t, d.Close()) }()
+	id, err := d.Grant(t.Context(), time.Minute)
+	require.NoError(t, err)
+	apply(t, d, store.Write{Kind: store.Create, Key: "k", Session: id})
+	require.NoError(t, d.Revoke(t.Context(), id))
 }
