@@ -4,8 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/muster-go/muster/internal/bootclock"
 	"github.com/muster-go/muster/internal/servertest"
 	"github.com/muster-go/muster/store"
@@ -34,5 +32,3 @@ func requests(d store.Driver) int {
 	}
 	return d.(interface{ Requests() int }).Requests()
 }
-
-var _ = require.NoError
