@@ -67,10 +67,10 @@ compare: ## measure Muster beside what others use, in the same run (bench/)
 
 # Not through "go test", which would not wait for what Ctrl-C leaves to be cleaned up.
 .PHONY: engines
-engines: ## measure each kind of store, with N leaders killed on each, into a table of docs/engines.md
+engines: ## measure each kind of store, with N leaders killed on each, into the table of the README
 	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; trap '' INT; \
 	go test -c -o "$$folder/measure.test" ./cmd/agent/engines/measure; \
-	(trap - INT; exec "$$folder/measure.test" -test.run TestMeasure -test.timeout 1h -measure.tries $(N) -measure.page docs/engines.md $(ARGS))
+	(trap - INT; exec "$$folder/measure.test" -test.run TestMeasure -test.timeout 1h -measure.tries $(N) -measure.page README.md $(ARGS))
 
 .PHONY: fuzz
 fuzz: ## fuzz each fuzz test for FUZZTIME
