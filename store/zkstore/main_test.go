@@ -3,6 +3,7 @@ package zkstore_test
 import (
 	"context"
 	"crypto/rand"
+	"flag"
 	"log/slog"
 	"net/url"
 	"testing"
@@ -16,6 +17,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "5"); err != nil { // the tests wait, for the most part
+		panic(err)
+	}
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // which Open logs to
 	servertest.VerifyTestMain(m)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -20,6 +21,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "4"); err != nil { // the tests wait, for the most part
+		panic(err)
+	}
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // which Open logs to
 	servertest.VerifyTestMain(m)
 }
