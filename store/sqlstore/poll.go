@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/muster-go/muster/internal/bootclock"
 	"github.com/muster-go/muster/store"
 	"github.com/muster-go/muster/store/sqlstore/internal/feed"
 )
@@ -99,8 +100,7 @@ func (p *poll) run() {
 		}
 		p.notices.fresh, p.asked = false, false
 		pause := p.pause()
-		timer.Reset(pause)
-		for again := false; !again; {
+		for again := bootclock.Rewind(timer, pause); !again; { // at once, if time passed while it looked
 			select {
 			case <-timer.Chan():
 				again = true
@@ -118,7 +118,7 @@ func (p *poll) run() {
 					again = true
 				case pause > spacing: // else the timer is soon enough
 					pause = spacing
-					timer.Reset(spacing - since)
+					again = bootclock.Rewind(timer, spacing-since)
 				}
 			case err := <-p.notices.errors():
 				p.d.cfg.Logger.Debug("notices of changes were lost: looking", "path", p.d.cfg.Path, "err", err)

@@ -13,7 +13,6 @@ import (
 // One connection for all clients, which each transaction may get: nothing may be kept in one, prepared
 // in one, locked with one, or be waited for within one.
 func TestConformanceBehindATransactionPoolerWithOneConnection(t *testing.T) {
-	t.Parallel()
 	pooler := servertest.Start(t, servertest.PgBouncer(servertest.Shared(t, servertest.PostgreSQL)))
 	p := newPlace(pooler)
 	storetest.Run(t, storetest.Harness{

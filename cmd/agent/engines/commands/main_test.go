@@ -11,7 +11,7 @@ import (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if err := flag.Set("test.parallel", "4"); err != nil { // they wait, for the most part; but each runs many processes
+	if err := flag.Set("test.parallel", "6"); err != nil { // they wait, for the most part; but each runs many processes
 		panic(err)
 	}
 	enginestest.Main(m)

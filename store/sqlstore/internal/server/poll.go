@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/muster-go/muster/internal/bootclock"
 	"github.com/muster-go/muster/store"
 	"github.com/muster-go/muster/store/sqlstore/internal/feed"
 )
@@ -64,15 +65,14 @@ func (p *poll) run() {
 		looked := p.d.cfg.Clock.Now()
 		p.look()
 		p.nudged = false
-		timer.Reset(p.pause())
-		for again := false; !again; {
+		for again := bootclock.Rewind(timer, p.pause()); !again; { // at once, if time passed while it looked
 			select {
 			case <-timer.Chan():
 				again = true
 			case <-p.d.nudge:
 				p.nudged = true
 				if rest := spacing - p.d.cfg.Clock.Now().Sub(looked); rest > 0 {
-					timer.Reset(rest)
+					again = bootclock.Rewind(timer, rest)
 				} else {
 					again = true
 				}
