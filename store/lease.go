@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/muster-go/muster/internal/bootclock"
 	"github.com/muster-go/muster/internal/chance"
 )
 
@@ -226,7 +227,7 @@ func (l *Lease) keep(ctx context.Context) {
 	last := -ttl // when the latest was begun
 	renew := func() {
 		last = s.now()
-		next.Reset(ttl / 5)
+		bootclock.Rewind(next, ttl/5)
 		if place, ok := l.session.renewals.tryEnter(); ok {
 			busy++
 			go func() {
@@ -254,7 +255,7 @@ func (l *Lease) keep(ctx context.Context) {
 		case <-l.session.kick:
 			// Not again at once: while the era can't be read, a renewal doesn't give what was asked for.
 			if busy == 0 {
-				next.Reset(max(last+ttl/50-s.now(), 0))
+				bootclock.Rewind(next, max(last+ttl/50-s.now(), 0))
 			}
 		case r := <-answers:
 			busy--
@@ -262,7 +263,7 @@ func (l *Lease) keep(ctx context.Context) {
 			case r.err == nil:
 				l.extend(r.sent, 0)
 				retry.reset()
-				next.Reset(pause())
+				bootclock.Rewind(next, pause())
 				renewals++
 				l.lookAfter(ctx, renewals%10 == 0)
 			case isGone(r.err):
@@ -271,7 +272,7 @@ func (l *Lease) keep(ctx context.Context) {
 			default:
 				s.log.Debug("renewal failed", "session", l.id, "err", r.err)
 				if busy == 0 {
-					next.Reset(retry.wait())
+					bootclock.Rewind(next, retry.wait())
 				}
 			}
 		}

@@ -68,8 +68,8 @@ var eraMutants = []Mutant{
 	{
 		Rule: "R5", Name: "while the era can't be read an extension renews again at once",
 		File: "store/lease.go",
-		Old:  `next.Reset(max(last+ttl/50-s.now(), 0))`,
-		New:  `next.Reset(min(last, 0))`,
+		Old:  `bootclock.Rewind(next, max(last+ttl/50-s.now(), 0))`,
+		New:  `bootclock.Rewind(next, min(last, 0))`,
 		Test: "TestR5WhileTheEraCantBeReadExtendDoesNotRenewWithoutEnd",
 	},
 	{
